@@ -1,0 +1,27 @@
+# One place for compiler flags and for how a folder becomes a library.
+include(GNUInstallDirs)
+
+find_program(THAW_CCACHE ccache)
+if(THAW_CCACHE)
+  set(CMAKE_C_COMPILER_LAUNCHER ${THAW_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${THAW_CCACHE})
+  set(CMAKE_CUDA_COMPILER_LAUNCHER ${THAW_CCACHE})
+endif()
+
+add_library(thaw_flags INTERFACE)
+target_compile_options(thaw_flags INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow -Wconversion -Werror>
+  $<$<COMPILE_LANGUAGE:CUDA>:--Werror=all-warnings -Xcompiler=-Wall,-Wextra>)
+target_include_directories(thaw_flags INTERFACE ${PROJECT_SOURCE_DIR})
+if(THAW_SANITIZE)
+  target_compile_options(thaw_flags INTERFACE
+    $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${THAW_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=undefined>)
+  target_link_options(thaw_flags INTERFACE -fsanitize=${THAW_SANITIZE})
+endif()
+
+# thaw_add_library(NAME deps...): every .cpp of the current folder, linked to its dependencies.
+function(thaw_add_library name)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  add_library(${name} STATIC ${sources})
+  target_link_libraries(${name} PUBLIC thaw_flags ${ARGN})
+endfunction()

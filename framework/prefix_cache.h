@@ -1,0 +1,66 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "framework/network.h"
+
+namespace thaw {
+
+/// Where a prefix cache keeps its rows.
+struct PrefixCacheOptions {
+  std::size_t memory_limit = std::size_t{2} << 30;  ///< bytes; a larger cache is a memory-mapped file
+  std::filesystem::path folder = {};                ///< of those files
+};
+
+/// The frozen prefix' activations, one row an image, computed once and read by every epoch (and, from a file, by later
+/// runs). The key covers everything that the rows depend on; a file is used only if its key, size and checksum agree.
+class PrefixCache {
+ public:
+  /// `key` is a digest text; `images` rows of `row_shape` elements of `dtype`.
+  /// Throws `Error` (failed) naming the file where it cannot be made (full disk, no permission).
+  PrefixCache(const PrefixCacheOptions& options, const std::string& key, std::int64_t images, const Shape& row_shape,
+              Dtype dtype);
+  ~PrefixCache();
+  PrefixCache(const PrefixCache&) = delete;
+  PrefixCache& operator=(const PrefixCache&) = delete;
+
+  [[nodiscard]] bool has(int image) const { return filled_[static_cast<std::size_t>(image)] != 0; }
+  /// Stores the rows of `activations` (n, row_shape) for these images; rows beyond `images.size()` are padding.
+  void put(std::span<const int> images, const Tensor& activations);
+  /// The rows of these images as one tensor on `backend`, (n, row_shape).
+  [[nodiscard]] Tensor gather(const std::shared_ptr<Backend>& backend, std::span<const int> images) const;
+  /// Makes a file-backed cache durable once every wanted row is in.
+  void seal();
+
+  [[nodiscard]] std::size_t bytes() const { return row_bytes_ * filled_.size(); }
+  [[nodiscard]] bool on_disk() const { return !file_.empty(); }
+  [[nodiscard]] const std::string& key() const { return key_; }
+
+ private:
+  bool open_sealed();
+  void create_file();
+  void create_file_from_sealed();
+  [[nodiscard]] std::size_t header_bytes() const;
+
+  std::string key_;
+  Shape row_shape_;
+  Dtype dtype_;
+  std::size_t row_bytes_;
+  std::vector<char> filled_;
+  std::filesystem::path file_;       // final name, empty: in memory
+  std::filesystem::path temporary_;  // while being filled
+  std::byte* base_ = nullptr;        // mapping, header included; or null
+  std::vector<std::byte> memory_;
+  std::byte* rows_ = nullptr;
+};
+
+/// A digest of what the activations before stage `cut` depend on: model, input size, cut, dtype, backend, the batch it
+/// is computed in, the data's content and every value of the prefix' parameters.
+std::string prefix_key(const Network& network, std::size_t cut, const Context& ctx, int batch,
+                       const std::string& data_digest);
+
+}  // namespace thaw

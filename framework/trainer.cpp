@@ -1,0 +1,238 @@
+#include "framework/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/error.h"
+
+namespace thaw {
+
+namespace {
+
+/// Devices whose memory the host cannot read are asked for the loss once in so many steps.
+constexpr std::int64_t kStepsBetweenReads = 32;
+
+bool finite(const Tensor& tensor) {
+  const Tensor sum = Tensor::empty(tensor.backend(), {1}, Dtype::f64);
+  tensor.backend()->sum_squares(tensor.dtype(), tensor.numel(), tensor.data(), sum.data_as<double>());
+  return std::isfinite(sum.to_doubles()[0]);
+}
+
+void collect_predictions(const Tensor& logits, std::vector<int>& predictions) {
+  const std::vector<double> values = logits.to_doubles();
+  const auto classes = static_cast<std::ptrdiff_t>(logits.shape()[1]);
+  for (auto row = values.begin(); row != values.end(); row += classes) {
+    predictions.push_back(static_cast<int>(std::max_element(row, row + classes) - row));
+  }
+}
+
+}  // namespace
+
+double mean_loss(const LossSums& sums) { return sums.images > 0 ? sums.loss / static_cast<double>(sums.images) : 0; }
+double accuracy(const LossSums& sums) {
+  return sums.images > 0 ? static_cast<double>(sums.correct) / static_cast<double>(sums.images) : 0;
+}
+
+Trainer::Trainer(Network& network, Context context, ImageSource& images, std::unique_ptr<Optimizer> optimizer,
+                 TrainerOptions options)
+    : network_(network),
+      context_(std::move(context)),
+      images_(images),
+      optimizer_(std::move(optimizer)),
+      options_(std::move(options)),
+      trainable_(network.parameters.trainable()),
+      cut_(network.cut()) {
+  if (options_.batch < 1) fail(ErrorKind::usage, "the batch must hold at least 1 image, not {}", options_.batch);
+  context_.seed = options_.seed;
+  if (!options_.cache_prefix) {
+    why_uncached_ = "switched off";
+  } else if (cut_ == 0) {
+    why_uncached_ = "the first stage trains";
+  } else if (images_.augments()) {
+    why_uncached_ = "augmentation changes the images every epoch";
+  }
+}
+
+Context Trainer::inference_context() const {
+  Context ctx = context_;
+  ctx.tape = nullptr;
+  ctx.training = false;
+  return ctx;
+}
+
+Context Trainer::training_context(Tape& tape, const Position& position) const {
+  Context ctx = context_;
+  ctx.tape = &tape;
+  ctx.training = true;
+  ctx.step = static_cast<std::uint64_t>(position.step);
+  return ctx;
+}
+
+Var Trainer::prefix_of(const HostBatch& batch) const {
+  Context ctx = inference_context();
+  const std::int64_t side = network_.size;
+  const std::int64_t rows = cut_ > 0 ? std::max(options_.batch, batch.n) : batch.n;
+  Tensor pixels;
+  const Dtype dtype = ctx.master();
+  if (rows == batch.n) {
+    pixels = Tensor::from_host(ctx.backend, {rows, side, side, 3}, dtype, std::span<const float>(batch.pixels));
+  } else {
+    std::vector<float> padded = batch.pixels;
+    padded.resize(static_cast<std::size_t>(rows * side * side * 3), 0.0F);
+    pixels = Tensor::from_host(ctx.backend, {rows, side, side, 3}, dtype, std::span<const float>(padded));
+  }
+  const Var y = network_.forward(ctx, network_.input(ctx, pixels), 0, cut_);
+  return rows == batch.n ? y : Var(y.value().rows(0, batch.n));
+}
+
+void Trainer::make_cache() {
+  const HostBatch probe{.n = 1,
+                        .pixels = std::vector<float>(static_cast<std::size_t>(network_.size) * network_.size * 3)};
+  const Tensor row = prefix_of(probe).value();
+  const std::vector<std::int64_t> dims = row.shape().to_vector();
+  const std::string key = prefix_key(network_, cut_, context_, options_.batch, images_.digest());
+  cache_ = std::make_unique<PrefixCache>(options_.cache, key, images_.image_count(),
+                                         Shape(std::span<const std::int64_t>(dims).subspan(1)), row.dtype());
+}
+
+bool Trainer::prepare(const std::vector<int>& images) {
+  if (!why_uncached_.empty()) return true;
+  if (cache_ == nullptr) make_cache();
+  std::vector<int> missing;
+  std::copy_if(images.begin(), images.end(), std::back_inserter(missing), [this](int i) { return !cache_->has(i); });
+  if (missing.empty()) return true;
+  Progress progress{.phase = Progress::Phase::prefix, .total = static_cast<std::int64_t>(missing.size())};
+  const auto stream = images_.stream(missing, options_.batch, 0, false);
+  HostBatch batch;
+  while (stream->next(batch)) {
+    cache_->put(batch.images, prefix_of(batch).value());
+    progress.done += batch.n;
+    on_progress(progress);
+    if (stop_requested()) return false;
+  }
+  cache_->seal();
+  return true;
+}
+
+bool Trainer::for_each_batch(std::vector<int> order, int epoch, bool training, const UseBatch& use) {
+  if (why_uncached_.empty()) {
+    if (!prepare(order)) return false;
+    const auto size = static_cast<std::size_t>(options_.batch);
+    for (std::size_t begin = 0; begin < order.size(); begin += size) {
+      const std::vector<int> images(order.begin() + static_cast<std::ptrdiff_t>(begin),
+                                    order.begin() + static_cast<std::ptrdiff_t>(std::min(begin + size, order.size())));
+      std::vector<std::int32_t> labels(images.size());
+      std::transform(images.begin(), images.end(), labels.begin(), [this](int i) { return images_.label(i); });
+      if (!use(Var(cache_->gather(context_.backend, images)), labels, images)) return false;
+    }
+    return true;
+  }
+  const auto stream = images_.stream(std::move(order), options_.batch, epoch, training);
+  HostBatch batch;
+  while (stream->next(batch)) {
+    if (!use(prefix_of(batch), batch.labels, batch.images)) return false;
+  }
+  return true;
+}
+
+void Trainer::step(const Var& x, const std::vector<std::int32_t>& labels, const Tensor& sums, Position& position) {
+  Tape tape;
+  Context ctx = training_context(tape, position);
+  Var logits = network_.forward(ctx, x, cut_, network_.stages.size());
+  const Tensor device_labels = Tensor::from_labels(ctx.backend, labels);
+  softmax_cross_entropy(ctx, logits, device_labels, sums);
+  logits = Var();
+  const bool host_visible = ctx.backend->host_view(sums.data()) != nullptr;
+  if (host_visible || position.step % kStepsBetweenReads == 0) {
+    position.sums = read_loss_sums(sums);
+    if (position.sums.not_finite > 0) report_bad_step(x, position);
+  }
+  tape.backward();
+  learning_rate_ = options_.schedule.at(position.step);
+  optimizer_->step(trainable_, learning_rate_);
+  network_.parameters.clear_gradients();
+  ++position.step;
+  ++position.batch;
+}
+
+bool Trainer::train_epoch(const std::vector<int>& images, Position& position) {
+  std::vector<int> order = images_.shuffled(images, options_.seed, position.epoch);
+  const std::size_t skip =
+      std::min(order.size(), static_cast<std::size_t>(position.batch) * static_cast<std::size_t>(options_.batch));
+  Progress progress{.phase = Progress::Phase::train,
+                    .done = static_cast<std::int64_t>(skip),
+                    .total = static_cast<std::int64_t>(order.size())};
+  order.erase(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(skip));
+  if (position.batch == 0) position.sums = {};
+  const Tensor sums = make_loss_sums(context_.backend);
+  context_.backend->upload(sums.data(), &position.sums, sizeof(LossSums));
+  bool stopped = false;
+  const auto use = [&](const Var& x, const std::vector<std::int32_t>& labels, const std::vector<int>&) {
+    step(x, labels, sums, position);
+    progress.done += static_cast<std::int64_t>(labels.size());
+    progress.sums = position.sums;
+    on_progress(progress);
+    stopped = stop_requested() && progress.done < progress.total;
+    return !stopped;
+  };
+  if (!for_each_batch(std::move(order), position.epoch, true, use)) return false;
+  position.sums = read_loss_sums(sums);
+  if (position.sums.not_finite > 0) {
+    fail(ErrorKind::failed, "the loss became NaN or infinite in epoch {}: try a smaller --lr", position.epoch + 1);
+  }
+  ++position.epoch;
+  position.batch = 0;
+  return true;
+}
+
+Evaluation Trainer::evaluate(const std::vector<int>& images) {
+  const Tensor sums = make_loss_sums(context_.backend);
+  Evaluation result;
+  Progress progress{.phase = Progress::Phase::evaluate, .total = static_cast<std::int64_t>(images.size())};
+  for_each_batch(images, 0, false, [&](const Var& x, const std::vector<std::int32_t>& labels, const std::vector<int>&) {
+    Context ctx = inference_context();
+    const Var logits = network_.forward(ctx, x, cut_, network_.stages.size());
+    softmax_cross_entropy(ctx, logits, Tensor::from_labels(ctx.backend, labels), sums);
+    collect_predictions(logits.value(), result.predictions);
+    progress.done += static_cast<std::int64_t>(labels.size());
+    on_progress(progress);
+    return true;
+  });
+  const LossSums total = read_loss_sums(sums);
+  result.loss = mean_loss(total);
+  result.accuracy = accuracy(total);
+  result.images = total.images;
+  return result;
+}
+
+void Trainer::report_bad_step(const Var& x, const Position& position) const {
+  std::string first;
+  for (const Parameter& parameter : network_.parameters.all()) {
+    if (first.empty() && !finite(parameter.value())) {
+      first = fmt::format("parameter '{}', spoiled by an earlier update", parameter.name());
+    }
+  }
+  if (first.empty() && !finite(x.value())) first = "the frozen prefix' output";
+  if (first.empty()) {
+    Tape tape;
+    Context ctx = training_context(tape, position);
+    ctx.observer = [&first](std::string_view layer, const Tensor& output, double) {
+      if (first.empty() && !finite(output)) first = fmt::format("the output of layer '{}'", layer);
+    };
+    static_cast<void>(network_.forward(ctx, x, cut_, network_.stages.size()));
+  }
+  if (first.empty()) first = "the loss itself (every layer's output is finite)";
+  fail(ErrorKind::failed,
+       "the loss became NaN or infinite at step {} (epoch {}, batch {}); the first tensor that went bad is {}; try a "
+       "smaller --lr, f32 instead of bf16, or look at the weights with `thaw weights verify`",
+       position.step + 1, position.epoch + 1, position.batch + 1, first);
+}
+
+bool EarlyStopping::improved(double value) {
+  const bool better = !best_ || (higher_ ? value - min_delta_ > *best_ : value + min_delta_ < *best_);
+  waited_ = better ? 0 : waited_ + 1;
+  if (better) best_ = value;
+  return better;
+}
+
+}  // namespace thaw
