@@ -10,8 +10,7 @@ endif()
 
 add_library(thaw_flags INTERFACE)
 target_compile_options(thaw_flags INTERFACE
-  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow -Wconversion -Werror>
-  $<$<COMPILE_LANGUAGE:CUDA>:--Werror=all-warnings -Xcompiler=-Wall,-Wextra>)
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow -Wconversion -Werror>)
 target_include_directories(thaw_flags INTERFACE ${PROJECT_SOURCE_DIR})
 if(THAW_SANITIZE)
   target_compile_options(thaw_flags INTERFACE

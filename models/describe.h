@@ -42,7 +42,7 @@ struct Description {
   double frozen_flops = 0;                          ///< of them, before the cut: computed once an image
   std::optional<std::size_t> first_trainable = {};  ///< position in `layers`; none where nothing trains
   std::size_t norms_on_batch_statistics = 0;        ///< in a training step
-  std::string cut = {};                                  ///< the first stage that a training step runs; empty: none does
+  std::string cut = {};                             ///< the first stage that a training step runs; empty: none does
   std::size_t cut_index = 0;
   std::size_t stages = 0;
 };

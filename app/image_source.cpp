@@ -1,0 +1,90 @@
+#include "app/image_source.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "data/digest.h"
+#include "data/parallel.h"
+
+namespace thaw {
+
+namespace {
+
+/// Hands the loader's batches on without copying pixels: the two batches exchange their buffers.
+class LoaderStream final : public BatchStream {
+ public:
+  LoaderStream(ImageStore& store, std::vector<int> order, const LoaderOptions& options)
+      : loader_(store, std::move(order), options) {}
+
+  bool next(HostBatch& batch) override {
+    batch_.pixels.swap(batch.pixels);
+    if (!loader_.next(batch_)) return false;
+    batch.n = batch_.n;
+    batch.pixels.swap(batch_.pixels);
+    batch.labels = batch_.labels;
+    batch.images = batch_.samples;
+    return true;
+  }
+
+ private:
+  BatchLoader loader_;
+  Batch batch_;
+};
+
+}  // namespace
+
+DatasetImages::DatasetImages(Dataset dataset, const ImageOptions& options)
+    : dataset_(std::move(dataset)), options_(options), store_(std::make_unique<ImageStore>(dataset_, 0)) {}
+
+void DatasetImages::keep_decoded(std::size_t bytes) { store_ = std::make_unique<ImageStore>(dataset_, bytes); }
+
+bool DatasetImages::check(const std::vector<int>& images, const std::function<bool(std::int64_t)>& go_on) {
+  constexpr std::size_t piece = 256;
+  for (std::size_t begin = 0; begin < images.size(); begin += piece) {
+    const std::size_t end = std::min(begin + piece, images.size());
+    const std::vector<int> some(images.begin() + static_cast<std::ptrdiff_t>(begin),
+                                images.begin() + static_cast<std::ptrdiff_t>(end));
+    store_->preload(some, options_.threads);
+    if (!go_on(static_cast<std::int64_t>(end))) return false;
+  }
+  return true;
+}
+
+std::unique_ptr<BatchStream> DatasetImages::stream(std::vector<int> images, int batch, int epoch, bool augment) {
+  const LoaderOptions options{.batch = batch,
+                              .size = options_.size,
+                              .threads = options_.threads,
+                              .augment = augment ? options_.augment : Augment{},
+                              .epoch = epoch};
+  return std::make_unique<LoaderStream>(*store_, std::move(images), options);
+}
+
+std::int32_t DatasetImages::label(int image) const { return dataset_.samples()[static_cast<std::size_t>(image)].label; }
+
+std::string DatasetImages::digest() const {
+  Sha256 digest;
+  digest.add(fmt::format("{} bilinear half-pixel size={}", dataset_.content_hash(), options_.size));
+  return digest.hex();
+}
+
+std::vector<int> DatasetImages::shuffled(const std::vector<int>& images, std::uint64_t seed, int epoch) const {
+  return thaw::shuffled(images, seed, epoch);
+}
+
+HostBatch read_photos(std::span<const std::filesystem::path> files, int size, int threads) {
+  HostBatch batch;
+  batch.n = static_cast<int>(files.size());
+  const std::size_t pixels = static_cast<std::size_t>(size) * static_cast<std::size_t>(size) * 3;
+  batch.pixels.resize(files.size() * pixels);
+  batch.images.resize(files.size());
+  std::iota(batch.images.begin(), batch.images.end(), 0);
+  parallel_for(batch.n, threads, [&](int i) {
+    const auto index = static_cast<std::size_t>(i);
+    resize_bilinear(load_image(files[index]), size, size, batch.pixels.data() + index * pixels);
+  });
+  return batch;
+}
+
+}  // namespace thaw

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "data/loader.h"
+#include "framework/trainer.h"
+
+namespace thaw {
+
+struct ImageOptions {
+  int size = 224;
+  int threads = 0;
+  Augment augment = {};
+};
+
+/// The photos of a data set as the trainer takes them.
+class DatasetImages final : public ImageSource {
+ public:
+  DatasetImages(Dataset dataset, const ImageOptions& options);
+
+  std::unique_ptr<BatchStream> stream(std::vector<int> images, int batch, int epoch, bool augment) override;
+  [[nodiscard]] std::int32_t label(int image) const override;
+  [[nodiscard]] int image_count() const override { return dataset_.size(); }
+  [[nodiscard]] bool augments() const override { return options_.augment.any(); }
+  [[nodiscard]] std::string digest() const override;
+  [[nodiscard]] std::vector<int> shuffled(const std::vector<int>& images, std::uint64_t seed, int epoch) const override;
+
+  /// Decodes every one of these photos, so that bad ones are known before hours of training; `go_on` hears how many are
+  /// done and may end it. Returns whether it got to the end. Throws `Error` (data) naming the first bad photo.
+  bool check(const std::vector<int>& images, const std::function<bool(std::int64_t)>& go_on);
+  /// How many bytes of decoded photos are kept from now on; none at first.
+  void keep_decoded(std::size_t bytes);
+  [[nodiscard]] const Dataset& dataset() const { return dataset_; }
+
+ private:
+  Dataset dataset_;
+  ImageOptions options_;
+  std::unique_ptr<ImageStore> store_;
+};
+
+/// These files as one batch of pixels, resized to size x size, in their order, without labels.
+/// Throws `Error` (data) naming the first bad file.
+HostBatch read_photos(std::span<const std::filesystem::path> files, int size, int threads);
+
+}  // namespace thaw

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "app/commands.h"
+#include "app/session.h"
+#include "kernels/error.h"
+
+namespace thaw {
+
+/// Adds a command to `app` and returns its parser; every command's help ends with an example.
+CLI::App* add_command(CLI::App& app, const std::string& name, const std::string& description, std::string_view example);
+
+/// When `command` is given, `action` becomes a call of `work` with the options that were read.
+template <class Options>
+void set_action(CLI::App* command, const std::shared_ptr<Options>& options, Action& action,
+                int (*work)(const Options&, Console&)) {
+  command->callback(
+      [options, &action, work] { action = [options, work](Console& console) { return work(*options, console); }; });
+}
+
+void add_device_options(CLI::App* command, DeviceOptions& options);
+/// --model (optional where the weights file names it) and --weights.
+void add_model_options(CLI::App* command, SessionOptions& options);
+void add_json_option(CLI::App* command, bool& json);
+
+/// "on" or "off". Throws `Error` (usage) naming `option`.
+bool parse_switch(std::string_view text, std::string_view option);
+/// Position of `text` in `known`. Throws `Error` (usage) naming `option`, the choices and the nearest one.
+std::size_t parse_choice(std::string_view text, std::string_view option, const std::vector<std::string>& known);
+/// "none", or widths such as "512,256". Throws `Error` (usage) naming `option`.
+std::vector<int> parse_widths(std::string_view text, std::string_view option);
+
+/// Throws `Error` (usage) "OPTION wants RULE, not VALUE" where `holds` is false.
+template <class Value>
+void require_option(bool holds, std::string_view option, std::string_view rule, const Value& value) {
+  if (!holds) fail(ErrorKind::usage, "{} wants {}, not {}", option, rule, value);
+}
+
+/// Prints a JSON document as people and programs read it: indented, doubles with all their digits.
+void print_json(std::ostream& out, const nlohmann::json& json);
+
+}  // namespace thaw

@@ -1,0 +1,44 @@
+#include "app/signals.h"
+
+#include <unistd.h>
+
+#include <csignal>
+
+namespace thaw {
+
+namespace {
+
+// A handler can reach nothing but static storage.
+volatile std::sig_atomic_t received = 0;
+
+void note_signal(int signal) {
+  if (received != 0) ::_exit(128 + signal);
+  received = signal;
+}
+
+void install(void (*handler)(int)) {
+  struct sigaction action = {};
+  action.sa_handler = handler;
+  sigemptyset(&action.sa_mask);
+  action.sa_flags = SA_RESTART;  // a half-written file is finished, not broken off
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+}  // namespace
+
+SignalGuard::SignalGuard() {
+  received = 0;
+  install(note_signal);
+}
+
+SignalGuard::~SignalGuard() {
+  install(SIG_DFL);
+  received = 0;
+}
+
+bool SignalGuard::requested() const { return received != 0; }
+
+int SignalGuard::exit_code() const { return received == 0 ? 0 : 128 + received; }
+
+}  // namespace thaw

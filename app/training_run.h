@@ -1,0 +1,89 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/image_source.h"
+#include "app/progress.h"
+#include "app/result.h"
+#include "app/session.h"
+#include "app/signals.h"
+#include "app/train_settings.h"
+#include "data/split.h"
+#include "models/selector.h"
+
+namespace thaw {
+
+/// What a run is made from, with the digests that a resumed run compares.
+struct TrainInputs {
+  Dataset dataset;
+  Split split;
+  Session session;
+  Selection selection;
+  std::vector<std::string> skipped;  ///< photos left out, with the reasons
+  nlohmann::json digests;            ///< what must be the same when the run goes on
+};
+
+/// Opens photos and weights and builds the network. Replaces `auto` in the settings by what it came to mean.
+TrainInputs open_train_inputs(TrainSettings& settings, Console& console);
+
+/// One training run in its folder: epochs with evaluation, checkpoints, and the report at the end.
+class TrainingRun {
+ public:
+  TrainingRun(TrainSettings settings, TrainInputs inputs, RunFolder folder, Console& console, bool json);
+  /// Continues where the folder's checkpoint stands.
+  void restore();
+  /// Trains to the end; returns the exit code (0, 130 or 143).
+  int run();
+  double data_seconds = 0;  ///< that opening the inputs took
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  std::unique_ptr<Trainer> make_trainer();
+  void write_settings() const;
+  void print_header();
+  void show(const Progress& progress);
+  void begin(Progress::Phase phase, std::string label, std::size_t total, std::int64_t done = 0);
+
+  bool prepare();
+  bool train_one_epoch();
+  void finish_epoch();
+  void print_epoch(const EpochMetrics& metrics, bool best);
+  [[nodiscard]] double seconds_left() const;
+  int interrupted();
+  void save_checkpoint();
+  void save_weights(const char* name, const EpochMetrics& metrics) const;
+
+  void finish();
+  [[nodiscard]] Evaluation test_of_best(const Evaluation& last);
+  [[nodiscard]] nlohmann::json report(const Evaluation& test, const Evaluation& best_test) const;
+  void print_summary(const nlohmann::json& result, const ConfusionMatrix& matrix);
+  [[nodiscard]] ConfusionMatrix test_matrix(const Evaluation& test) const;
+
+  TrainSettings settings_;
+  TrainInputs inputs_;
+  RunFolder folder_;
+  Console& console_;
+  bool json_;
+  std::ostream& say_;
+  ProgressLine progress_;
+  Progress::Phase phase_ = Progress::Phase::prefix;
+  DatasetImages images_;
+  std::unique_ptr<Trainer> trainer_;
+  SignalGuard signals_;
+
+  Position position_;
+  std::vector<EpochMetrics> history_;
+  EarlyStopping best_rule_;
+  int best_epoch_ = 0;
+  bool restored_ = false;
+  double epoch_seconds_ = 0;  // spent training in the epoch that is under way, before an interruption
+  int epochs_here_ = 0;       // finished by this process
+  double seconds_here_ = 0;   // that those took
+  Timing timing_;
+};
+
+}  // namespace thaw

@@ -1,0 +1,153 @@
+#include "kernels/cpu/cpu_backend.h"
+
+#include <cstring>
+
+#include "kernels/cpu/conv_engine.h"
+#include "kernels/cpu/simd/simd.h"
+#include "kernels/error.h"
+
+namespace thaw {
+
+namespace {
+
+/// oneDNN's matrix code has no case for one channel in and one out, and nothing to gain there.
+bool hand_written(const ConvProblem& problem) { return problem.depthwise() || (problem.c == 1 && problem.k == 1); }
+
+/// A dense layer is a 1x1 convolution of images of one pixel.
+ConvProblem as_conv(const DenseProblem& problem) {
+  return {
+      .n = problem.n, .c = problem.c, .k = problem.k, .bias = problem.bias, .act = problem.act, .dtype = problem.dtype};
+}
+
+Scratch copy_of(const std::shared_ptr<Arena>& arena, const void* from, std::int64_t floats) {
+  const auto bytes = static_cast<std::size_t>(floats) * sizeof(float);
+  Scratch copy(arena, bytes);
+  std::memcpy(copy.data(), from, bytes);
+  return copy;
+}
+
+/// Whether a filter that was packed for one problem serves another: everything equal but batch, image and epilogue.
+bool serves(const ConvProblem& packed, const ConvProblem& problem) {
+  return packed.c == problem.c && packed.k == problem.k && packed.r == problem.r && packed.s == problem.s &&
+         packed.groups == problem.groups && packed.bias == problem.bias && packed.dtype == problem.dtype;
+}
+
+}  // namespace
+
+CpuBackend::CpuBackend(const BackendOptions& options)
+    : threads_(options.threads),
+      simd_(simd_kernels()),
+      arena_(std::make_shared<Arena>(0, options.poison)),
+      convs_(std::make_unique<ConvEngine>(arena_, threads_, simd_)) {
+  threads_.enter();
+}
+
+CpuBackend::~CpuBackend() = default;
+
+DeviceInfo CpuBackend::info() const {
+  DeviceInfo info = cpu_device();
+  info.threads = threads_.count();
+  return info;
+}
+
+bool CpuBackend::supports(Dtype dtype) const {
+  static const bool bf16 = cpu_device().best_dtype == Dtype::bf16;
+  return dtype == Dtype::f32 || (dtype == Dtype::bf16 && bf16);
+}
+
+BackendStats CpuBackend::stats() const {
+  const ArenaStats memory = arena_->stats();
+  return {memory.used, memory.peak, memory.reserved, convs_->primitives_made()};
+}
+
+void CpuBackend::enter(std::string_view call, Dtype dtype) const {
+  if (!supports(dtype)) {
+    fail(ErrorKind::device, "[{}] the cpu backend does not compute in {} on this processor; use --dtype f32", call,
+         name_of(dtype));
+  }
+  threads_.enter();
+}
+
+void CpuBackend::upload(void* device, const void* host, std::size_t bytes) { std::memcpy(device, host, bytes); }
+
+void CpuBackend::download(void* host, const void* device, std::size_t bytes) { std::memcpy(host, device, bytes); }
+
+void CpuBackend::copy(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
+
+void CpuBackend::zero(void* device, std::size_t bytes) { std::memset(device, 0, bytes); }
+
+void CpuBackend::conv_forward(const ConvProblem& problem, const ConvForward& args) {
+  enter("conv_forward", problem.dtype);
+  problem.check();
+  if (hand_written(problem)) return simd_.depthwise_forward(problem, args);
+  convs_->forward(problem, args);
+}
+
+void CpuBackend::conv_backward_data(const ConvProblem& problem, const void* w, const void* dy, void* dx) {
+  enter("conv_backward_data", problem.dtype);
+  problem.check();
+  if (hand_written(problem)) return simd_.depthwise_backward_data(problem, static_cast<const float*>(w), dy, dx);
+  convs_->backward_data(problem, w, dy, dx);
+}
+
+void CpuBackend::conv_backward_filter(const ConvProblem& problem, const void* x, const void* dy, void* dw,
+                                      void* dbias) {
+  enter("conv_backward_filter", problem.dtype);
+  problem.check();
+  if (hand_written(problem)) {
+    const Scratch scratch(arena_, depthwise_filter_scratch_bytes(problem));
+    simd_.depthwise_backward_filter(problem, x, dy, static_cast<float*>(dw), static_cast<float*>(dbias),
+                                    scratch.data());
+    return;
+  }
+  if (dw != nullptr) convs_->backward_filter(problem, x, dy, dw);
+  if (dbias != nullptr) sum_rows(problem.dtype, problem.output_size() / problem.k, problem.k, dy, dbias);
+}
+
+std::shared_ptr<const PackedConv> CpuBackend::pack_conv(const ConvProblem& problem, const void* w, const void* bias) {
+  enter("pack_conv", problem.dtype);
+  problem.check();
+  auto packed = std::make_shared<CpuPackedConv>();
+  packed->problem = problem;
+  if (problem.bias) packed->bias = copy_of(arena_, bias, problem.k);
+  if (hand_written(problem)) {
+    packed->filter = copy_of(arena_, w, problem.filter_size());
+  } else {
+    convs_->pack(problem, w, *packed);
+  }
+  return packed;
+}
+
+void CpuBackend::conv_forward_packed(const ConvProblem& problem, const PackedConv& packed, const ConvForward& args) {
+  enter("conv_forward_packed", problem.dtype);
+  problem.check();
+  const auto& own = dynamic_cast<const CpuPackedConv&>(packed);
+  if (!serves(own.problem, problem)) {
+    fail(ErrorKind::usage, "[conv_forward_packed] {} cannot use the filter that was packed for {}; pack it again",
+         problem.text(), own.problem.text());
+  }
+  if (!hand_written(problem)) return convs_->forward_packed(problem, own, args);
+  ConvForward with_filter = args;
+  with_filter.w = own.filter.data();
+  with_filter.bias = own.bias.data();
+  simd_.depthwise_forward(problem, with_filter);
+}
+
+void CpuBackend::dense_forward(const DenseProblem& problem, const void* x, const void* w, const void* bias, void* y) {
+  conv_forward(as_conv(problem), {.x = x, .w = w, .bias = bias, .y = y});
+}
+
+void CpuBackend::dense_backward_data(const DenseProblem& problem, const void* w, const void* dy, void* dx) {
+  conv_backward_data(as_conv(problem), w, dy, dx);
+}
+
+void CpuBackend::dense_backward_weights(const DenseProblem& problem, const void* x, const void* dy, void* dw,
+                                        void* dbias) {
+  conv_backward_filter(as_conv(problem), x, dy, dw, dbias);
+}
+
+std::shared_ptr<Backend> make_cpu_backend(const BackendOptions& options) {
+  return std::make_shared<CpuBackend>(options);
+}
+
+}  // namespace thaw

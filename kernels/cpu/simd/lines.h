@@ -1,0 +1,73 @@
+#pragma once
+
+#include "kernels/cpu/simd/isa.h"
+
+THAW_SIMD_BEGIN
+
+/// A block of at most `line_floats` neighbouring channels. Narrow rows are taken `repeat` at a time as one line, with
+/// the per-channel values repeated as often, so that inner loops never have the length of 3 or 16 channels.
+struct Block {
+  int first;   ///< channel
+  int width;   ///< channels
+  int repeat;  ///< rows in a line; more than one only where the block has all channels
+};
+
+THAW_SIMD_INLINE Block block_of(int c, int first) { return {first, least(line_floats, c - first), rows_per_line(c)}; }
+
+THAW_SIMD_INLINE int blocks_of(int c) { return static_cast<int>(ceil_div(c, line_floats)); }
+
+/// Repeats the block's part of `values` (C) over a line.
+template <class T>
+THAW_SIMD_INLINE void fill_line(const Block& block, const T* values, float* line) {
+  for (int j = 0; j < block.repeat; ++j) {
+    for (int i = 0; i < block.width; ++i) line[j * block.width + i] = load(values + block.first + i);
+  }
+}
+
+/// Calls f(offset, at, n) for the strips of the lines of rows [row, end): elements [offset, offset+n) of a (rows,C)
+/// array, at places [at, at+n) of a line. f must be always inlined.
+template <class F>
+THAW_SIMD_INLINE void for_lines(std::int64_t row, std::int64_t end, int c, const Block& block, const F& f) {
+  for (; row < end; row += block.repeat) {
+    const std::int64_t rows = least<std::int64_t>(block.repeat, end - row);
+    const std::int64_t offset = row * c + block.first;
+    for_strips(rows * block.width, [&](std::int64_t at, int n) THAW_LAMBDA_INLINE { f(offset + at, at, n); });
+  }
+}
+
+/// Sums per channel over many rows: f32 within runs of 64 lines, double beyond.
+class LineSum {
+ public:
+  explicit LineSum(const Block& block) : block_(block) {
+    for (int i = 0; i < line_floats; ++i) line_.at[i] = 0;
+    for (int i = 0; i < line_floats; ++i) total_[i] = 0;
+  }
+  /// Adds a strip of a line; a line begins with the strip at 0.
+  THAW_SIMD_INLINE void add(const float* x, std::int64_t at, int n) {
+    if (at == 0 && ++lines_ > 64) flush();
+    float* line = line_.at + at;
+#pragma omp simd
+    for (int i = 0; i < n; ++i) line[i] += x[i];
+  }
+  /// The sums of the block's channels.
+  const double* finish() {
+    flush();
+    return total_;
+  }
+
+ private:
+  void flush() {
+    for (int j = 0; j < block_.repeat; ++j) {
+      for (int i = 0; i < block_.width; ++i) total_[i] += static_cast<double>(line_.at[j * block_.width + i]);
+    }
+    for (int i = 0; i < line_floats; ++i) line_.at[i] = 0;
+    lines_ = 1;
+  }
+
+  Block block_;
+  int lines_ = 0;
+  Line line_;
+  alignas(64) double total_[line_floats];
+};
+
+THAW_SIMD_END
