@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <numeric>
 
-#include "data/digest.h"
 #include "data/parallel.h"
+#include "kernels/digest.h"
 
 namespace thaw {
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/digest.h"
 #include "kernels/error.h"
-#include "weights/digest.h"
 #include "weights/h5_reader.h"
 #include "weights/manifest.h"
 

@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "app/options.h"
+#include "kernels/digest.h"
 #include "kernels/error.h"
 #include "models/weight_spec.h"
-#include "weights/digest.h"
 #include "weights/synth.h"
 
 namespace thaw {

@@ -10,7 +10,7 @@
 #include <memory>
 #include <string>
 
-#include "data/digest.h"
+#include "kernels/digest.h"
 #include "kernels/error.h"
 #include "kernels/files.h"
 
@@ -195,7 +195,7 @@ bool is_photo_name(const fs::path& path) {
 }
 
 fs::path unpack_archive(const fs::path& archive, const ArchiveLimits& limits) {
-  const fs::path folder = cache_folder() / "datasets" / sha256_of_file(archive).substr(0, 16);
+  const fs::path folder = cache_folder() / "datasets" / sha256_file(archive).substr(0, 16);
   if (fs::is_directory(folder)) return folder;
   StagedFolder stage(folder);
   Unpacker(archive, stage.path(), limits).run();

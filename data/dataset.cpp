@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "data/archive.h"
-#include "data/digest.h"
 #include "data/parallel.h"
+#include "kernels/digest.h"
 #include "kernels/error.h"
 
 namespace thaw {

@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "data/digest.h"
 #include "data/parallel.h"
+#include "kernels/digest.h"
 #include "kernels/error.h"
 
 namespace thaw {

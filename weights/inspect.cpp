@@ -5,8 +5,8 @@
 #include <limits>
 #include <span>
 
+#include "kernels/digest.h"
 #include "kernels/error.h"
-#include "weights/digest.h"
 #include "weights/h5_reader.h"
 #include "weights/keras_layout.h"
 #include "weights/manifest.h"

@@ -6,8 +6,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "kernels/digest.h"
 #include "kernels/error.h"
-#include "weights/digest.h"
 #include "weights/h5_reader.h"
 #include "weights/h5_writer.h"
 #include "weights/keras_layout.h"

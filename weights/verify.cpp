@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/digest.h"
 #include "kernels/error.h"
-#include "weights/digest.h"
 #include "weights/inspect.h"
 #include "weights/manifest.h"
 #include "weights/thaw_h5.h"

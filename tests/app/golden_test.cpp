@@ -26,7 +26,7 @@ struct GoldenCase {
     words.push_back((folder / ("train_" + golden + ".json")).string());
     words.insert(words.end(),
                  {"--steps", "3", "--lr", "1e-4", "--bn", "train", "--unfreeze", "layer:" + std::to_string(frozen)});
-    if (!rtol.empty()) words.insert(words.end(), {"--rtol", rtol});
+    if (!rtol.empty()) words.insert(words.end(), {"--rtol", rtol, "--late-rtol", "1e-1"});
     return words;
   }
 };

@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "data/digest.h"
+#include "kernels/digest.h"
 #include "tests/data/fixtures.h"
 
 namespace thaw {

@@ -186,19 +186,15 @@ TEST(SimdChoice, AnUnknownInstructionSetHasNoKernels) {
   EXPECT_STREQ(simd_kernels("baseline")->name, "baseline");
 }
 
-TEST(SimdChoiceDeathTest, TheEnvironmentForcesAnInstructionSet) {
-  GTEST_FLAG_SET(death_test_style, "threadsafe");  // the choice is made once a process
-  const auto name_with = [](const char* isa) {
-    setenv("THAW_SIMD", isa, 1);
-    try {
-      std::fputs(simd_kernels().name, stderr);
-    } catch (const Error& error) {
-      std::fputs(error.what(), stderr);
-    }
-    std::exit(0);
-  };
-  EXPECT_EXIT(name_with("baseline"), testing::ExitedWithCode(0), "^baseline$");
-  EXPECT_EXIT(name_with("sse9"), testing::ExitedWithCode(0), "THAW_SIMD.*found 'sse9'");
+TEST(SimdChoice, TheEnvironmentForcesAnInstructionSet) {
+  EXPECT_STREQ(choose_simd_kernels("baseline").name, "baseline");
+  EXPECT_NE(choose_simd_kernels("").name, nullptr);
+  try {
+    static_cast<void>(choose_simd_kernels("sse9"));
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("found 'sse9'"), std::string::npos) << error.what();
+  }
 }
 
 TEST(SimdChoice, FlushToZeroErasesDenormals) {
@@ -212,7 +208,6 @@ TEST(SimdChoice, FlushToZeroErasesDenormals) {
     flushed = tiny / 4;
   })
       .join();
-  EXPECT_GT(tiny / 4, 0.0F);
   EXPECT_EQ(flushed, 0.0F);
 }
 

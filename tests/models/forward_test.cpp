@@ -160,14 +160,16 @@ class Golden : public testing::TestWithParam<GoldenCase> {};
 
 TEST_P(Golden, KerasNumbersAreReproducedLayerByLayerInDoublePrecision) {
   const GoldenCase& c = GetParam();
-  THAW_FACTS_OR_SKIP(path, fmt::format("golden/{}.csv", c.file));
+  const std::string path_name = fmt::format("golden/{}.csv", c.file);
+  const auto path = test::keras_facts(path_name);
+  if (!path) GTEST_SKIP() << test::without_facts(path_name);
   const auto network = test::reference_model(c.model, {.size = c.size, .master = Dtype::f64});
   test::fill_synthetic(*network);
   std::map<std::string, std::vector<double>> outputs;
   for (Report& report : trace(*network, c.batch, Dtype::f64)) outputs[report.layer] = std::move(report.values);
 
   constexpr const char* kColumns[] = {"mean", "std_pop", "absmax", "v_first", "v_n/3", "v_2n/3", "v_last"};
-  const auto facts = test::read_csv(path);
+  const auto facts = test::read_csv(*path);
   EXPECT_EQ(facts.size(), network->layers.rows().size());
   for (const auto& fact : facts) {
     const std::string layer = test::field(fact, "layer");

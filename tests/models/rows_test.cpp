@@ -105,8 +105,10 @@ TEST_P(Models, CountTwoOperationsForEveryTapOfEveryOutputPixel) {
 }
 
 TEST_P(Models, HaveTheRowsOfKerasLayerList) {
-  THAW_FACTS_OR_SKIP(path, fmt::format("{}_layers.csv", name()));
-  const auto facts = test::read_csv(path);
+  const std::string path_name = fmt::format("{}_layers.csv", name());
+  const auto path = test::keras_facts(path_name);
+  if (!path) GTEST_SKIP() << test::without_facts(path_name);
+  const auto facts = test::read_csv(*path);
   const auto network = test::reference_model(name(), {});
   const auto& rows = network->layers.rows();
   ASSERT_EQ(rows.size(), facts.size());
@@ -128,10 +130,12 @@ TEST_P(Models, HaveTheRowsOfKerasLayerList) {
 }
 
 TEST_P(Models, DescribeTheirWeightsAsKerasFilesDo) {
-  THAW_FACTS_OR_SKIP(path, fmt::format("{}_layers.csv", name()));
+  const std::string path_name = fmt::format("{}_layers.csv", name());
+  const auto path = test::keras_facts(path_name);
+  if (!path) GTEST_SKIP() << test::without_facts(path_name);
   const ModelSpec spec = weight_spec(*test::reference_model(name(), {}));
   std::size_t at = 0;
-  for (const auto& fact : test::read_csv(path)) {
+  for (const auto& fact : test::read_csv(*path)) {
     if (test::field(fact, "weights").empty()) continue;
     ASSERT_LT(at, spec.layers.size());
     const LayerSpec& layer = spec.layers[at++];

@@ -62,9 +62,11 @@ void expect_rows(const Network& network, const Selection& selection, const Selec
 }
 
 TEST_P(Selectors, GiveTheCountsOfTheUnfreezeMap) {
-  THAW_FACTS_OR_SKIP(path, "unfreeze_map.csv");
+  const std::string path_name = "unfreeze_map.csv";
+  const auto path = test::keras_facts(path_name);
+  if (!path) GTEST_SKIP() << test::without_facts(path_name);
   int compared = 0;
-  for (const auto& fact : test::read_csv(path)) {
+  for (const auto& fact : test::read_csv(*path)) {
     if (test::field(fact, "model") != test::keras_class(GetParam())) continue;
     const SelectorOptions options{.keras_rescaling = !test::field(fact, "convention").starts_with("include_prepro")};
     const bool by_layer = test::field(fact, "mode") == "unfreeze_from_layer";

@@ -39,6 +39,10 @@ std::optional<std::filesystem::path> keras_facts(const std::string& name) {
   return path;
 }
 
+std::string without_facts(const std::string& name) {
+  return fmt::format("no keras/{} below $THAW_FACTS; set it to the facts' folder", name);
+}
+
 std::vector<CsvRow> read_csv(const std::filesystem::path& path) {
   std::ifstream file(path);
   std::string line;

@@ -15,11 +15,8 @@ namespace thaw::test {
 /// `$THAW_FACTS/keras/<name>`, or nothing where the variable is unset or the file missing.
 std::optional<std::filesystem::path> keras_facts(const std::string& name);
 
-/// Skips the running test visibly where a file of facts is missing; defines `variable` as its path otherwise.
-#define THAW_FACTS_OR_SKIP(variable, name)                                                                           \
-  const auto variable##_found = ::thaw::test::keras_facts(name);                                                     \
-  if (!variable##_found) GTEST_SKIP() << "no keras/" << (name) << " below $THAW_FACTS; set it to the facts' folder"; \
-  const std::filesystem::path& variable = *variable##_found
+/// What a test says that skips for want of a file of facts.
+std::string without_facts(const std::string& name);
 
 /// A CSV file with a header as one map a row; quoted fields may hold commas.
 using CsvRow = std::map<std::string, std::string>;

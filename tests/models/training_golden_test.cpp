@@ -46,8 +46,8 @@ double differentiate(const Network& network, std::uint64_t step) {
   ctx.tape = &tape;
   ctx.training = true;
   ctx.step = step;
-  std::vector<std::int32_t> labels;
-  for (int i = 0; i < kBatch; ++i) labels.push_back(i % kClasses);
+  std::vector<std::int32_t> labels(kBatch);
+  for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<std::int32_t>(i) % kClasses;
   const Tensor sums = make_loss_sums(ctx.backend);
   softmax_cross_entropy(ctx, network.forward(ctx, test::synthetic_pixels(network, kBatch)),
                         Tensor::from_labels(ctx.backend, labels), sums);
@@ -100,10 +100,14 @@ class TrainingGolden : public testing::TestWithParam<TrainingCase> {};
 
 TEST_P(TrainingGolden, KerasLossesGradientsAndVariablesAreReproduced) {
   const TrainingCase& c = GetParam();
-  THAW_FACTS_OR_SKIP(steps_path, fmt::format("golden/{}.json", c.file));
-  THAW_FACTS_OR_SKIP(variables_path, fmt::format("golden/{}_vars.csv", c.file));
-  const auto golden = nlohmann::json::parse(std::ifstream(steps_path));
-  const auto variables = test::read_csv(variables_path);
+  const std::string steps_path_name = fmt::format("golden/{}.json", c.file);
+  const auto steps_path = test::keras_facts(steps_path_name);
+  if (!steps_path) GTEST_SKIP() << test::without_facts(steps_path_name);
+  const std::string variables_path_name = fmt::format("golden/{}_vars.csv", c.file);
+  const auto variables_path = test::keras_facts(variables_path_name);
+  if (!variables_path) GTEST_SKIP() << test::without_facts(variables_path_name);
+  const auto golden = nlohmann::json::parse(std::ifstream(*steps_path));
+  const auto variables = test::read_csv(*variables_path);
   const auto network =
       test::reference_model(c.model, {.size = 64, .head = {.classes = kClasses}, .master = Dtype::f64});
   test::fill_synthetic(*network);

@@ -22,6 +22,11 @@ std::optional<fs::path> below(const char* variable, const std::string& name) {
   return fs::path(root) / name;
 }
 
+fs::path new_folder_path() {
+  static std::atomic<int> counter{0};
+  return fs::temp_directory_path() / fmt::format("thaw_weights_{}_{}", ::getpid(), counter++);
+}
+
 std::vector<std::string> split(const std::string& text, const std::string& separator) {
   std::vector<std::string> parts;
   for (std::size_t begin = 0; begin <= text.size();) {
@@ -52,11 +57,7 @@ TensorSpec parse_tensor(const std::string& layer, const std::string& type, const
 
 }  // namespace
 
-TempFolder::TempFolder() {
-  static std::atomic<int> counter{0};
-  path_ = fs::temp_directory_path() / fmt::format("thaw_weights_{}_{}", ::getpid(), counter++);
-  fs::create_directories(path_);
-}
+TempFolder::TempFolder() : path_(new_folder_path()) { fs::create_directories(path_); }
 
 TempFolder::~TempFolder() {
   std::error_code ignored;

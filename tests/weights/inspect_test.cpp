@@ -6,8 +6,8 @@
 #include <limits>
 #include <set>
 
+#include "kernels/digest.h"
 #include "tests/weights/fixtures.h"
-#include "weights/digest.h"
 #include "weights/features_h5.h"
 #include "weights/h5_reader.h"
 #include "weights/keras_h5.h"

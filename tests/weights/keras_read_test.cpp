@@ -4,8 +4,8 @@
 #include <cmath>
 #include <tuple>
 
+#include "kernels/digest.h"
 #include "tests/weights/fixtures.h"
-#include "weights/digest.h"
 #include "weights/keras_h5.h"
 #include "weights/thaw_h5.h"
 

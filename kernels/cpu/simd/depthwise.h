@@ -58,15 +58,6 @@ THAW_SIMD_INLINE void load_channels(const T* from, vec<W> (&to)[V]) {
   unrolled<V>([&](auto v) THAW_LAMBDA_INLINE { to[v.value] = load_vector<W>(from + v.value * W); });
 }
 
-/// Asks for the lines of V vectors of W channels ahead of their use: pixels of a few channels of a wide row lie too far
-/// apart for the processor to guess. The place may lie outside the array.
-template <int W, int V, class T>
-THAW_SIMD_INLINE void prefetch_channels(const T* from) {
-  constexpr int line = 64 / static_cast<int>(sizeof(T));
-  unrolled<(V * W + line - 1) / line>([&](auto i)
-                                          THAW_LAMBDA_INLINE { __builtin_prefetch(from + i.value * line, 0, 2); });
-}
-
 /// Stores V vectors of W neighbouring channels.
 template <int W, int V, class T>
 THAW_SIMD_INLINE void store_channels(T* to, const vec<W> (&from)[V]) {
@@ -96,7 +87,6 @@ THAW_SIMD_INLINE void depthwise_columns(const ConvProblem& problem, const T* ima
       if (Checked && (iw < 0 || iw >= problem.w)) return;
       vec<W> pixel[V];
       load_channels<W>(row + std::int64_t{iw} * problem.c, pixel);
-      if (r >= K - Stride) prefetch_channels<W, V>(row + std::int64_t{iw + Stride * problem.w} * problem.c);
       unrolled<columns>([&](auto j) THAW_LAMBDA_INLINE {
         constexpr int s = decltype(e)::value - decltype(j)::value * Stride;
         if constexpr (s >= 0 && s < K) {

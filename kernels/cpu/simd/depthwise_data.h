@@ -29,7 +29,6 @@ THAW_SIMD_INLINE void depthwise_data_columns(const ConvProblem& problem, const T
       if (Checked && (q < 0 || q >= width)) return;
       vec<W> gradient[V];
       load_channels<W>(row + std::int64_t{q} * problem.c, gradient);
-      if (r < Stride) prefetch_channels<W, V>(row + std::int64_t{q + width} * problem.c);
       unrolled<columns>([&](auto j) THAW_LAMBDA_INLINE {
         constexpr int s = decltype(j)::value - (decltype(e)::value - before) * Stride;
         if constexpr (s >= 0 && s < K) {

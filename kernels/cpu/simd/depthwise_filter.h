@@ -10,11 +10,9 @@ THAW_SIMD_BEGIN
 // their order in double. Along a row the window slides through registers, so each pixel is loaded (and widened from
 // bf16) once per filter row.
 
-/// Adds one output row's part to the K sums of one filter row. `x` and `dy` stand at the rows' first pixel. `ahead`:
-/// the next output row needs new pixels below these.
+/// Adds one output row's part to the K sums of one filter row. `x` and `dy` stand at the rows' first pixel.
 template <int K, int Stride, int W, int V, class T>
-THAW_SIMD_INLINE void filter_row(const ConvProblem& problem, const T* x, const T* dy, bool ahead,
-                                 vec<W> (&sums)[K][V]) {
+THAW_SIMD_INLINE void filter_row(const ConvProblem& problem, const T* x, const T* dy, vec<W> (&sums)[K][V]) {
   const int left = problem.pad.left;
   const int width = out_width(problem);
   vec<W> sum[K][V];
@@ -29,7 +27,6 @@ THAW_SIMD_INLINE void filter_row(const ConvProblem& problem, const T* x, const T
   const auto step = [&](int q, auto checked) THAW_LAMBDA_INLINE {
     vec<W> gradient[V];
     load_channels<W>(dy + std::int64_t{q} * problem.c, gradient);
-    if (ahead) prefetch_channels<W, V>(dy + std::int64_t{q + width} * problem.c);
     unrolled<Stride>([&](auto i) THAW_LAMBDA_INLINE {
       constexpr int s = K - Stride + decltype(i)::value;
       const int iw = q * Stride - left + s;
@@ -38,7 +35,6 @@ THAW_SIMD_INLINE void filter_row(const ConvProblem& problem, const T* x, const T
       } else {
         load_channels<W>(x + std::int64_t{iw} * problem.c, window[s]);
       }
-      if (ahead) prefetch_channels<W, V>(x + std::int64_t{iw + Stride * problem.w} * problem.c);
     });
     unrolled<K * V>([&](auto i) THAW_LAMBDA_INLINE {
       constexpr int s = decltype(i)::value / V;
@@ -73,7 +69,7 @@ void filter_chunk(const ConvProblem& problem, const T* x, const T* dy, std::int6
     const int top = static_cast<int>(row % height) * Stride - problem.pad.top;
     for (int r = most(0, -top); r < least(K, problem.h - top); ++r) {
       filter_row<K, Stride, W, V>(problem, x + (image * problem.h + top + r) * in_row + channel,
-                                  dy + row * out_row + channel, r >= K - Stride, sums[r]);
+                                  dy + row * out_row + channel, sums[r]);
     }
   }
   for (int tap = 0; tap < K * K; ++tap) {

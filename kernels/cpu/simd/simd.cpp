@@ -30,23 +30,6 @@ std::size_t chunked_bytes(std::int64_t chunks, std::int64_t values) {
   return static_cast<std::size_t>(values * (2 * 8 + chunks * 2 * 4));
 }
 
-const SimdKernels& choose() {
-  if (const char* wanted = std::getenv("THAW_SIMD"); wanted != nullptr && *wanted != '\0') {
-    const SimdKernels* kernels = simd_kernels(wanted);
-    if (kernels == nullptr) {
-      fail(ErrorKind::device,
-           "THAW_SIMD: expected baseline, avx2 or avx512 (as far as this processor has them), found '{}'; unset it to "
-           "let thaw choose",
-           wanted);
-    }
-    return *kernels;
-  }
-  for (const std::string_view isa : {"avx512", "avx2"}) {
-    if (const SimdKernels* kernels = simd_kernels(isa); kernels != nullptr) return *kernels;
-  }
-  return simd::baseline::kernels;
-}
-
 }  // namespace
 
 std::size_t norm_scratch_bytes(std::int64_t rows, int c) { return chunked_bytes(simd::row_chunks(rows, c), c); }
@@ -64,8 +47,26 @@ std::size_t depthwise_filter_scratch_bytes(const ConvProblem& problem) {
   return simd::most(partials, bias);
 }
 
+const SimdKernels& choose_simd_kernels(std::string_view wanted) {
+  if (!wanted.empty()) {
+    const SimdKernels* kernels = simd_kernels(wanted);
+    if (kernels == nullptr) {
+      fail(ErrorKind::device,
+           "THAW_SIMD: expected baseline, avx2 or avx512 (as far as this processor has them), found '{}'; unset it to "
+           "let thaw choose",
+           wanted);
+    }
+    return *kernels;
+  }
+  for (const std::string_view isa : {"avx512", "avx2"}) {
+    if (const SimdKernels* kernels = simd_kernels(isa); kernels != nullptr) return *kernels;
+  }
+  return simd::baseline::kernels;
+}
+
 const SimdKernels& simd_kernels() {
-  static const SimdKernels& chosen = choose();
+  const char* wanted = std::getenv("THAW_SIMD");
+  static const SimdKernels& chosen = choose_simd_kernels(wanted != nullptr ? wanted : "");
   return chosen;
 }
 

@@ -67,6 +67,10 @@ std::size_t depthwise_filter_scratch_bytes(const ConvProblem& problem);
 /// (baseline, avx2, avx512) chooses another. Throws `Error` (device) where that one is unknown or cannot run here.
 const SimdKernels& simd_kernels();
 
+/// The kernels that the environment variable's value `wanted` asks for; empty: the best of this processor. Throws
+/// `Error` (device) for a name that it does not have.
+const SimdKernels& choose_simd_kernels(std::string_view wanted);
+
 /// The kernels of one instruction set, or null where this build or this processor does not have it.
 const SimdKernels* simd_kernels(std::string_view isa);
 

@@ -12,9 +12,6 @@ struct evp_md_ctx_st;  // OpenSSL's EVP_MD_CTX
 
 namespace thaw {
 
-/// The MD5 of `text`, first byte most significant. Only for TFDS' order; it secures nothing.
-std::array<std::uint8_t, 16> md5(std::string_view text);
-
 /// SHA-256 of bytes that come in pieces.
 class Sha256 {
  public:
@@ -31,7 +28,17 @@ class Sha256 {
   std::unique_ptr<evp_md_ctx_st, Free> context_;
 };
 
+/// SHA-256 of `bytes` as 64 lower-case hex digits.
+std::string sha256(std::span<const std::uint8_t> bytes);
+
 /// SHA-256 of a file's bytes, read in pieces. Throws `Error` (data) naming a file that cannot be read.
-std::string sha256_of_file(const std::filesystem::path& path);
+std::string sha256_file(const std::filesystem::path& path);
+
+/// The MD5 of `text`, first byte most significant. Only for TFDS' order; it secures nothing.
+std::array<std::uint8_t, 16> md5(std::string_view text);
+
+/// MD5 of a file's bytes as 32 lower-case hex digits: the digest by which Keras pins its weight files, good to recognise
+/// a file and not to prove its origin. Throws `Error` (data) naming a file that cannot be read.
+std::string md5_file(const std::filesystem::path& path);
 
 }  // namespace thaw
