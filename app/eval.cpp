@@ -68,6 +68,7 @@ int run_eval(const EvalOptions& options, Console& console) {
   progress.clear();
 
   std::vector<int> labels;
+  labels.reserve(images.size());
   for (const int image : images) labels.push_back(source.label(image));
   const ConfusionMatrix matrix = confusion_matrix(labels, evaluation.predictions, dataset.class_count());
   const bool drawn = are_drawn(dataset.class_names());

@@ -31,38 +31,39 @@ ConvProblem without_stride(const ConvProblem& problem) {
 }
 
 void gather_pixels(const ConvProblem& problem, const std::byte* x, std::byte* compact) {
-  const auto [pixel, line, compact_line] = sizes_of(problem);
+  const Sizes size = sizes_of(problem);
   const int height = problem.p();
-  const std::size_t step = pixel * static_cast<std::size_t>(problem.stride);
+  const std::size_t step = size.pixel * static_cast<std::size_t>(problem.stride);
 #pragma omp parallel for schedule(static)
   for (int row = 0; row < problem.n * height; ++row) {
     const int n = row / height;
     const int h = row % height * problem.stride;
-    const std::byte* from =
-        x + line * (static_cast<std::size_t>(n) * static_cast<std::size_t>(problem.h) + static_cast<std::size_t>(h));
-    std::byte* to = compact + compact_line * static_cast<std::size_t>(row);
-    for (int q = 0; q < problem.q(); ++q, from += step, to += pixel) std::memcpy(to, from, pixel);
+    const std::byte* from = x + size.line * (static_cast<std::size_t>(n) * static_cast<std::size_t>(problem.h) +
+                                             static_cast<std::size_t>(h));
+    std::byte* to = compact + size.compact_line * static_cast<std::size_t>(row);
+    for (int q = 0; q < problem.q(); ++q, from += step, to += size.pixel) std::memcpy(to, from, size.pixel);
   }
 }
 
 void scatter_pixels(const ConvProblem& problem, const std::byte* compact, std::byte* dx) {
-  const auto [pixel, line, compact_line] = sizes_of(problem);
+  const Sizes size = sizes_of(problem);
 #pragma omp parallel for schedule(static)
   for (int row = 0; row < problem.n * problem.h; ++row) {
     const int n = row / problem.h;
     const int h = row % problem.h;
-    std::byte* const to = dx + line * static_cast<std::size_t>(row);
+    std::byte* const to = dx + size.line * static_cast<std::size_t>(row);
     if (h % problem.stride != 0 || h / problem.stride >= problem.p()) {
-      std::memset(to, 0, line);
+      std::memset(to, 0, size.line);
       continue;
     }
-    const std::byte* from = compact + compact_line * static_cast<std::size_t>(n * problem.p() + h / problem.stride);
+    const std::byte* from =
+        compact + size.compact_line * static_cast<std::size_t>(n * problem.p() + h / problem.stride);
     for (int w = 0; w < problem.w; ++w) {
-      std::byte* const here = to + pixel * static_cast<std::size_t>(w);
+      std::byte* const here = to + size.pixel * static_cast<std::size_t>(w);
       if (w % problem.stride != 0 || w / problem.stride >= problem.q()) {
-        std::memset(here, 0, pixel);
+        std::memset(here, 0, size.pixel);
       } else {
-        std::memcpy(here, from + pixel * static_cast<std::size_t>(w / problem.stride), pixel);
+        std::memcpy(here, from + size.pixel * static_cast<std::size_t>(w / problem.stride), size.pixel);
       }
     }
   }

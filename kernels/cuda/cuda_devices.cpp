@@ -38,6 +38,7 @@ std::vector<DeviceInfo> cuda_devices() {
   if (status != cudaSuccess) return {unusable(cudaGetErrorString(status))};
   if (count == 0) return {unusable("no CUDA device is present")};
   std::vector<DeviceInfo> all;
+  all.reserve(static_cast<std::size_t>(count));
   for (int device = 0; device < count; ++device) all.push_back(describe(device));
   return all;
 }
