@@ -37,8 +37,8 @@ std::string sha256_file(const std::filesystem::path& path);
 /// The MD5 of `text`, first byte most significant. Only for TFDS' order; it secures nothing.
 std::array<std::uint8_t, 16> md5(std::string_view text);
 
-/// MD5 of a file's bytes as 32 lower-case hex digits: the digest by which Keras pins its weight files, good to recognise
-/// a file and not to prove its origin. Throws `Error` (data) naming a file that cannot be read.
+/// MD5 of a file's bytes as 32 lower-case hex digits: the digest by which Keras pins its weight files, good to
+/// recognise a file and not to prove its origin. Throws `Error` (data) naming a file that cannot be read.
 std::string md5_file(const std::filesystem::path& path);
 
 }  // namespace thaw
