@@ -70,7 +70,8 @@ std::string keras_class(const std::string& model) {
 }
 
 std::unique_ptr<Network> reference_model(const std::string& name, const ModelOptions& options) {
-  return build_model(name, std::make_shared<ReferenceBackend>(), options);
+  // One thread: test programs run side by side, and threads that wait for each other on a busy machine take minutes.
+  return build_model(name, std::make_shared<ReferenceBackend>(BackendOptions{.threads = 1}), options);
 }
 
 void fill_synthetic(Network& network) {
