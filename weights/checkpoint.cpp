@@ -25,7 +25,7 @@ static_assert(std::endian::native == std::endian::little,
 void put_piece(std::string& out, const void* bytes, std::size_t size) {
   const std::uint64_t length = size;
   out.append(reinterpret_cast<const char*>(&length), sizeof(length));
-  out.append(static_cast<const char*>(bytes), size);
+  if (size > 0) out.append(static_cast<const char*>(bytes), size);
 }
 
 /// Reads pieces from untrusted bytes.
@@ -75,7 +75,7 @@ Checkpoint read_one(const fs::path& path) {
     if (values.size() % sizeof(float) != 0) pieces.reject();
     std::vector<float>& array = checkpoint.arrays[name];
     array.resize(values.size() / sizeof(float));
-    std::memcpy(array.data(), values.data(), values.size());
+    if (!values.empty()) std::memcpy(array.data(), values.data(), values.size());
   }
   return checkpoint;
 }
