@@ -7,13 +7,13 @@ Set up (CPU only, about 1.5 minutes on a slow line; Keras' numpy backend imports
 
 Compare an export with the Keras file that it came from:
 
-    thaw weights convert mobilenet_v3_small.h5 small.thaw.h5
-    thaw weights export small.thaw.h5 exported.h5
+    thaw weights export mobilenet_v3_small.h5 --model mobilenet_v3_small --out exported.h5
     /tmp/keras/bin/python scripts/check_keras_export.py exported.h5 --model MobileNetV3Small \\
         --source mobilenet_v3_small.h5
 
 or, without any pretrained file, an export of the deterministic fill, which this script draws anew by itself:
 
+    thaw weights synth resnet50 --out synth.h5 && thaw weights export synth.h5 --out exported.h5
     /tmp/keras/bin/python scripts/check_keras_export.py exported.h5 --model ResNet50 --synth
 
 Exit codes: 0 every tensor equal bit by bit, 3 the file cannot be loaded, 5 a tensor differs.
