@@ -1,13 +1,15 @@
 // Milliseconds of a training step, on random pixels and random weights, so that nothing but the machine decides.
-//   thaw_bench_step MODEL SELECTOR DTYPE [BATCH [SIZE [STEPS]]]
+//   thaw_bench_step MODEL SELECTOR DTYPE [BATCH [SIZE [STEPS]]] [--profile | --profile=problems]
 // prints one line: median and quartiles over the steps, images/s, and what the arena holds. The frozen prefix is
-// recomputed in every step; give its cut a cached input with SELECTOR's prefix left out by `cached:` in front.
+// recomputed in every step; give its cut a cached input with SELECTOR's prefix left out by `cached:` in front. SELECTOR
+// `infer` times inference. --profile adds a table of what each kind of call took, and its rate, mean of all steps.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <string>
 #include <vector>
 
+#include "bench/timed_backend.h"
 #include "framework/optimizer.h"
 #include "kernels/error.h"
 #include "kernels/pointwise.h"
@@ -22,13 +24,24 @@ struct Setting {
   std::string model, selector;
   Dtype dtype = Dtype::f32;
   int batch = 32, size = 224, steps = 7;
-  bool cached = false;
+  bool cached = false, infer = false, profile = false, by_problem = false;
 };
 
-Setting parse(const std::vector<std::string>& words) {
+Setting parse(std::vector<std::string> words) {
+  bool profile = false;
+  bool by_problem = false;
+  std::erase_if(words, [&](const std::string& word) {
+    if (word == "--profile=problems") by_problem = true;
+    if (word == "--profile") profile = true;
+    return word.starts_with("--profile");
+  });
   if (words.size() < 3)
     fail(ErrorKind::usage, "usage: {}", "thaw_bench_step MODEL [cached:]SELECTOR f32|bf16 [BATCH [SIZE [STEPS]]]");
   Setting s{.model = words[0], .selector = words[1], .dtype = words[2] == "bf16" ? Dtype::bf16 : Dtype::f32};
+  s.profile = profile || by_problem;
+  s.by_problem = by_problem;
+  s.infer = s.selector == "infer";
+  if (s.infer) s.selector = "none";
   if (s.selector.starts_with("cached:")) {
     s.cached = true;
     s.selector.erase(0, 7);
@@ -43,8 +56,23 @@ double milliseconds(const std::chrono::steady_clock::time_point& since) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - since).count();
 }
 
+void print_profile(const bench::TimedBackend& timed, const Setting& s) {
+  std::vector<std::pair<std::string, bench::Work>> rows;
+  for (const auto& row : s.by_problem ? timed.problems : timed.kinds) rows.push_back(row);
+  std::sort(rows.begin(), rows.end(),
+            [](const auto& a, const auto& b) { return a.second.milliseconds > b.second.milliseconds; });
+  for (const auto& [name, work] : rows) {
+    const double seconds = work.milliseconds / 1000;
+    std::printf("%9.2f ms %5lld calls %8.1f GFLOP/s %7.1f GB/s  %s\n", work.milliseconds / s.steps,
+                static_cast<long long>(work.calls / s.steps), work.flops / seconds / 1e9, work.bytes / seconds / 1e9,
+                name.c_str());
+  }
+}
+
 void run(const Setting& s) {
-  const std::shared_ptr<Backend> backend = make_backend("cpu");
+  std::shared_ptr<Backend> backend = make_backend("cpu");
+  std::shared_ptr<bench::TimedBackend> timed;
+  if (s.profile) backend = timed = std::make_shared<bench::TimedBackend>(backend);
   const auto net = build_model(s.model, backend, {.size = s.size, .head = {.classes = 5, .dropout = 0.2}});
   apply_selection(*net, select_layers(*net, s.selector), NormMode::train);
   std::vector<float> pixels(static_cast<std::size_t>(s.batch) * s.size * s.size * 3);
@@ -62,7 +90,13 @@ void run(const Setting& s) {
   const std::vector<Parameter*> trainable = net->parameters.trainable();
   std::vector<double> times;
   for (int step = -2; step < s.steps; ++step) {
+    if (step == 0 && timed) timed->clear();
     const auto start = std::chrono::steady_clock::now();
+    if (s.infer) {
+      const Var logits = net->forward(ctx, net->input(ctx, input), 0, net->stages.size());
+      if (step >= 0) times.push_back(milliseconds(start));
+      continue;
+    }
     Tape tape;
     Context training = ctx;
     training.training = true;
@@ -82,9 +116,10 @@ void run(const Setting& s) {
     return times[static_cast<std::size_t>(q * static_cast<double>(times.size() - 1) + 0.5)];
   };
   std::printf("%s %s%s %s batch %d size %d: median %.1f ms (quartiles %.1f, %.1f), %.1f images/s, arena %zu MiB\n",
-              s.model.c_str(), s.cached ? "cached:" : "", s.selector.c_str(), std::string(name_of(s.dtype)).c_str(),
+              s.model.c_str(), s.cached ? "cached:" : "", s.infer ? "infer" : s.selector.c_str(), std::string(name_of(s.dtype)).c_str(),
               s.batch, s.size, at(0.5), at(0.25), at(0.75), 1000.0 * s.batch / at(0.5),
               backend->stats().peak_bytes >> 20);
+  if (timed) print_profile(*timed, s);
 }
 
 }  // namespace
