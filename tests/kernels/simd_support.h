@@ -156,7 +156,7 @@ inline constexpr Rows shapes[] = {{1, 1}, {2, 3}, {1000, 5}, {33, 17}, {1000, 72
 /// Instruction sets that run here.
 inline std::vector<std::string> instruction_sets() {
   std::vector<std::string> names;
-  for (const char* name : {"baseline", "avx2", "avx512"}) {
+  for (const char* name : {"baseline", "avx2", "avx512", "avx512_bf16"}) {
     if (simd_kernels(name) != nullptr) names.emplace_back(name);
   }
   return names;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kernels/cpu/simd/lines.h"
+#include "kernels/cpu/simd/vectors.h"
 
 THAW_SIMD_BEGIN
 
@@ -10,20 +11,6 @@ THAW_SIMD_BEGIN
 constexpr int columns = 4;
 /// Vectors of channels taken together; 16 registers have room for one only.
 constexpr int wide_vectors = vector_floats == 16 ? 2 : 1;
-
-template <int I>
-struct Constant {
-  static constexpr int value = I;
-};
-
-/// Calls f(Constant<I>{}) for I = 0..N-1, unrolled by the front end: arrays indexed by I become registers.
-template <int N, int I = 0, class F>
-THAW_SIMD_INLINE void unrolled(const F& f) {
-  if constexpr (I < N) {
-    f(Constant<I>{});
-    unrolled<N, I + 1>(f);
-  }
-}
 
 /// Calls f(channel, Constant<W>, Constant<V>) for pieces of V vectors of W channels that cover [first, end).
 template <class F>
@@ -50,18 +37,6 @@ THAW_SIMD_INLINE bool with_filter_shape(const ConvProblem& problem, const F& f) 
     problem.stride == 1 ? f(Constant<5>{}, Constant<1>{}) : f(Constant<5>{}, Constant<2>{});
   }
   return true;
-}
-
-/// Loads V vectors of W neighbouring channels.
-template <int W, int V, class T>
-THAW_SIMD_INLINE void load_channels(const T* from, vec<W> (&to)[V]) {
-  unrolled<V>([&](auto v) THAW_LAMBDA_INLINE { to[v.value] = load_vector<W>(from + v.value * W); });
-}
-
-/// Stores V vectors of W neighbouring channels.
-template <int W, int V, class T>
-THAW_SIMD_INLINE void store_channels(T* to, const vec<W> (&from)[V]) {
-  unrolled<V>([&](auto v) THAW_LAMBDA_INLINE { store_vector<W>(to + v.value * W, from[v.value]); });
 }
 
 /// `columns` outputs of row p from column q on, with the bias (where not null): sums (columns,V*W). Checked: some input
