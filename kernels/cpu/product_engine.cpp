@@ -13,9 +13,11 @@ namespace {
 
 std::int64_t output_rows(const ConvProblem& p) { return std::int64_t{p.n} * p.p() * p.q(); }
 
-/// Convolutions of few channels, like the first one on photos: a product over windows of pixels.
+/// Convolutions with large filters over few channels, like ResNet's first one: a product over windows of pixels. In f32
+/// oneDNN is the faster one.
 bool has_windows(const ConvProblem& p) {
-  return p.r * p.s > 1 && p.groups == 1 && p.c <= 4 && p.r * p.s * p.c <= simd::widest_window;
+  const int window = p.r * p.s * p.c;
+  return p.dtype == Dtype::bf16 && p.groups == 1 && p.c <= 4 && window >= 64 && window <= simd::widest_window;
 }
 
 /// Numbers of a row of the product that a convolution is.

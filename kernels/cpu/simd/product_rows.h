@@ -85,11 +85,17 @@ template <class T, class A>
 THAW_SIMD_INLINE void row_product_tile(const RowProduct& product, const float* packed, std::int64_t row, int rows,
                                        int first) {
   const float* panel = product.panels + std::int64_t{first} * product.depth;
-  // The lines that will be written arrive while the tile is being multiplied.
-  const T* y = as<T>(product.y) + row * product.columns + first;
-  for (int i = 0; i < rows; ++i, y += product.columns) {
+  // The lines that will be read and written arrive while the tile is being multiplied.
+  const std::int64_t at = row * product.columns + first;
+  const int last = least(panel_columns, product.columns - first) - 1;
+  for (int i = 0; i < rows; ++i) {
+    const T* y = as<T>(product.y) + at + std::int64_t{i} * product.columns;
     __builtin_prefetch(y, 1);
-    __builtin_prefetch(y + least(panel_columns, product.columns - first) - 1, 1);
+    __builtin_prefetch(y + last, 1);
+    if (product.residual == nullptr) continue;
+    const T* residual = as<T>(product.residual) + at + std::int64_t{i} * product.columns;
+    __builtin_prefetch(residual);
+    __builtin_prefetch(residual + last);
   }
   Tile tile;
   if (panel_vectors(first, product.columns) == 2) {
