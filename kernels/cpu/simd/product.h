@@ -102,6 +102,8 @@ constexpr std::int64_t small_panels = 20000;
 constexpr int filter_rows = 256;
 /// Columns of dy and x together up to which a filter product takes the rows as they lie.
 constexpr int narrow_columns = 224;
+/// Columns of dy and x together up to which the next rows are fetched ahead.
+constexpr int ahead_columns = 640;
 
 THAW_SIMD_INLINE int round_up(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
 

@@ -104,9 +104,28 @@ struct FilterBlock {
   std::int64_t x_row = 0;     ///< 0: packed, a row is as wide as its panel
 };
 
+/// Bytes that will be wanted soon. Some of them are asked for after every tile, so that memory works while the
+/// multipliers do.
+class Ahead {
+ public:
+  Ahead(const void* from, std::int64_t bytes, std::int64_t tiles)
+      : at_(as<char>(from)), end_(at_ + bytes), step_(ceil_div(bytes, tiles * 64) * 64) {}
+
+  THAW_SIMD_INLINE void advance() {
+    const char* const stop = end_ - at_ < step_ ? end_ : at_ + step_;
+    for (; at_ < stop; at_ += 64) __builtin_prefetch(at_, 0, 2);
+  }
+
+ private:
+  const char* at_;
+  const char* end_;
+  std::int64_t step_;
+};
+
 /// The inner loop runs over the smaller of the two blocks, which then stays in the cache.
 template <int Rows, bool Fresh>
-void multiply_block(const FilterProduct& product, const FilterBlock& block, float* sums) {
+void multiply_block(const FilterProduct& product, const FilterBlock& block, float* sums, Ahead x_ahead,
+                    Ahead dy_ahead) {
   const std::int64_t step = ceil_div(product.c, panel_columns) * panel_columns;
   const auto multiply = [&](int k, int first) THAW_LAMBDA_INLINE {
     const float* a = block.dy + k / Rows * block.dy_tile;
@@ -119,6 +138,8 @@ void multiply_block(const FilterProduct& product, const FilterBlock& block, floa
       const std::int64_t row = block.x_row != 0 ? block.x_row : vector_floats;
       multiply_filter<Rows, 1, Fresh>(block.rows, a, block.dy_row, b, row, out, step);
     }
+    x_ahead.advance();
+    dy_ahead.advance();
   };
   if (product.c > product.k) {
     for (int first = 0; first < product.c; first += panel_columns) {
@@ -199,14 +220,20 @@ template <int Rows, class T>
 void filter_shard(const FilterProduct& product, std::size_t shard, void* scratch_block) {
   const FilterScratch scratch = filter_scratch(product, scratch_block, shard);
   const FilterRows rows = rows_of_shard(product, shard);
+  const std::int64_t tiles = ceil_div(product.k, Rows) * ceil_div(product.c, panel_columns);
   for (int i = 0; i < product.k + Rows; ++i) scratch.bias[i] = 0;
   for (std::int64_t row = rows.first; row < rows.end; row += rows.step) {
     const int n = static_cast<int>(least(rows.step, rows.end - row));
     const FilterBlock block = load_block<Rows, T>(product, row, n, scratch);
+    // The rows of the next block, where they fit L2 beside this one and lie together.
+    const bool fits = product.c + product.k <= ahead_columns && product.walk.p == 1;
+    const std::int64_t next = fits ? least(rows.step, rows.end - row - n) * static_cast<std::int64_t>(sizeof(T)) : 0;
+    const Ahead x_ahead(as<T>(product.x) + (row + n) * product.c, next * product.c, tiles);
+    const Ahead dy_ahead(as<T>(product.dy) + (row + n) * product.k, next * product.k, tiles);
     if (row == rows.first) {
-      multiply_block<Rows, true>(product, block, scratch.sums);
+      multiply_block<Rows, true>(product, block, scratch.sums, x_ahead, dy_ahead);
     } else {
-      multiply_block<Rows, false>(product, block, scratch.sums);
+      multiply_block<Rows, false>(product, block, scratch.sums, x_ahead, dy_ahead);
     }
     if (product.dbias != nullptr) add_bias<Rows>(product, block, scratch.bias);
   }
