@@ -34,61 +34,66 @@ Outputs conv(const Call& call) {
   return {reshaped(out, spatial_shape(out.shape[0], out.shape[1], y.shape().at(1), y.shape().at(2), x.rank()))};
 }
 
-/// Padding of a transposed convolution along one axis.
-struct Ends {
+/// One spatial axis of a transposed convolution: how many pixels come out, and what is padded.
+struct Axis {
+  int length = 1;
   int begin = 0, end = 0;
 };
+
+/// Axis `axis` of `axes`, from `inputs` positions through `taps` taps.
+Axis transposed_axis(const Node& node, std::size_t axis, std::size_t axes, std::int64_t inputs, std::int64_t taps) {
+  const std::int64_t stride = node.integers("strides", Dims(axes, 1)).at(axis);
+  const Dims pads = node.integers("pads", Dims(2 * axes, 0));
+  const auto whole =
+      static_cast<int>(stride * (inputs - 1) + node.integers("output_padding", Dims(axes, 0)).at(axis) + taps);
+  Axis out{.begin = static_cast<int>(pads.at(axis)), .end = static_cast<int>(pads.at(axis + axes))};
+  if (node.text("auto_pad", "NOTSET") == "SAME_UPPER") {
+    const int total = whole - static_cast<int>(inputs * stride);
+    out.begin = total / 2;
+    out.end = total - total / 2;
+  }
+  out.length = whole - out.begin - out.end;
+  return out;
+}
+
+/// The convolution that the node transposes: filter (K,C,R,S), output gradient `dy` (N,K,P,Q).
+ConvProblem transposed_problem(const Call& call, const Array& dy, const Array& filter, std::size_t axes) {
+  const Dims strides = call.node.integers("strides", Dims(axes, 1));
+  need(call.node.integers("dilations", Dims(axes, 1)) == Dims(axes, 1), "dilated: thaw's windows are dense");
+  need(strides.front() == strides.back(), "stride {} vertically and {} horizontally: thaw has one stride",
+       strides.front(), strides.back());
+  const Axis rows = axes == 1 ? Axis() : transposed_axis(call.node, 0, axes, dy.shape[2], filter.shape[2]);
+  const Axis columns = transposed_axis(call.node, axes - 1, axes, dy.shape[3], filter.shape[3]);
+  const ConvProblem problem{.n = static_cast<int>(dy.shape[0]),
+                            .c = static_cast<int>(filter.shape[1]),
+                            .h = rows.length,
+                            .w = columns.length,
+                            .k = static_cast<int>(filter.shape[0]),
+                            .r = static_cast<int>(filter.shape[2]),
+                            .s = static_cast<int>(filter.shape[3]),
+                            .stride = static_cast<int>(strides.back()),
+                            .pad = {rows.begin, rows.end, columns.begin, columns.end},
+                            .dtype = call.ctx.dtype};
+  problem.check();
+  if (problem.p() != dy.shape[2] || problem.q() != dy.shape[3]) {
+    fail(ErrorKind::data, "[onnx] {} is no transpose of an input with {}x{} pixels", problem.text(), dy.shape[2],
+         dy.shape[3]);
+  }
+  return problem;
+}
 
 /// Y = ConvTranspose(X (N,K,P,Q), W (K,C,R,S)) is the input gradient of the convolution with filter W whose output
 /// gradient is X: `conv_backward_data`.
 Outputs conv_transpose(const Call& call) {
   const Array& x = call.real(0);
   need(x.rank() == 3 || x.rank() == 4, "three spatial axes");
-  const Array dy = as_picture(x);
-  const Array filter = as_picture(call.real(1));
   need(call.node.integer("group", 1) == 1, "groups in a transposed convolution");
   need(!call.has(2), "a bias behind the transposed convolution: thaw's input gradient has none");
   need(!call.node.has("output_shape"), "padding derived from output_shape");
+  const Array dy = as_picture(x);
+  const Array filter = as_picture(call.real(1));
+  const ConvProblem problem = transposed_problem(call, dy, filter, x.rank() - 2);
 
-  const bool line = x.rank() == 3;
-  const Dims ones(x.rank() - 2, 1);
-  const Dims strides = call.node.integers("strides", ones);
-  const Dims dilations = call.node.integers("dilations", ones);
-  need(dilations == ones, "dilated: thaw's windows are dense");
-  need(strides.front() == strides.back(), "stride {} vertically and {} horizontally: thaw has one stride",
-       strides.front(), strides.back());
-  const int stride = static_cast<int>(strides.back());
-  const Dims extra = call.node.integers("output_padding", Dims(x.rank() - 2, 0));
-  const Dims pads = call.node.integers("pads", Dims(2 * (x.rank() - 2), 0));
-  const bool same = call.node.text("auto_pad", "NOTSET") == "SAME_UPPER";
-
-  // The length of the input whose convolution has `outputs` positions, and its padding.
-  const auto length = [&](std::int64_t outputs, std::int64_t taps, std::size_t axis, Ends& ends) {
-    const std::int64_t whole = stride * (outputs - 1) + extra.at(axis) + taps;
-    ends = {static_cast<int>(pads.at(axis)), static_cast<int>(pads.at(axis + pads.size() / 2))};
-    if (same) {
-      const auto total = static_cast<int>(whole - outputs * stride);
-      ends = {total / 2, total - total / 2};
-    }
-    return static_cast<int>(whole - ends.begin - ends.end);
-  };
-  Ends rows;
-  Ends columns;
-  ConvProblem problem{.n = static_cast<int>(dy.shape[0]),
-                      .c = static_cast<int>(filter.shape[1]),
-                      .k = static_cast<int>(filter.shape[0]),
-                      .r = static_cast<int>(filter.shape[2]),
-                      .s = static_cast<int>(filter.shape[3]),
-                      .stride = stride,
-                      .dtype = call.ctx.dtype};
-  problem.h = line ? 1 : length(dy.shape[2], problem.r, 0, rows);
-  problem.w = length(dy.shape[3], problem.s, line ? 0 : 1, columns);
-  problem.pad = {.top = rows.begin, .bottom = rows.end, .left = columns.begin, .right = columns.end};
-  problem.check();
-  if (problem.p() != dy.shape[2] || problem.q() != dy.shape[3]) {
-    fail(ErrorKind::data, "[onnx] {} is no transpose of an input with {}x{} pixels", problem.text(), dy.shape[2],
-         dy.shape[3]);
-  }
   Context& ctx = call.ctx;
   const Var gradient = activations(ctx, channels_last(dy));
   const Var w = master(ctx, channels_last(filter));
