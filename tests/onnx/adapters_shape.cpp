@@ -49,7 +49,7 @@ Outputs pad(const Call& call) {
   static_cast<void>(call.real(0));
   Dims pads = call.node.integers("pads", {});
   if (call.has(1)) pads.assign(call.input(1).values.begin(), call.input(1).values.end());
-  need(x.rank() == 4 && pads.at(0) == 0 && pads.at(1) == 0 && pads.at(4) == 0 && pads.at(5) == 0,
+  need(x.rank() == 4 && pads.size() == 8 && pads.at(0) == 0 && pads.at(1) == 0 && pads.at(4) == 0 && pads.at(5) == 0,
        "padding of other axes than a picture's");
   const Pad border{.top = static_cast<int>(pads[2]),
                    .bottom = static_cast<int>(pads[6]),
