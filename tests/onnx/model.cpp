@@ -222,9 +222,9 @@ std::string Node::text(const std::string& name, std::string_view otherwise) cons
   return at == attributes.end() ? std::string(otherwise) : at->second.text;
 }
 
-std::vector<std::int64_t> Node::integers(const std::string& name, std::vector<std::int64_t> otherwise) const {
+std::vector<std::int64_t> Node::integers(const std::string& name, const std::vector<std::int64_t>& otherwise) const {
   const auto at = attributes.find(name);
-  return at == attributes.end() ? std::move(otherwise) : at->second.integers;
+  return at == attributes.end() ? otherwise : at->second.integers;
 }
 
 Array parse_tensor(Bytes message, std::string_view what) {

@@ -56,7 +56,8 @@ struct Node {
   [[nodiscard]] double real(const std::string& name, double otherwise) const;
   [[nodiscard]] std::int64_t integer(const std::string& name, std::int64_t otherwise) const;
   [[nodiscard]] std::string text(const std::string& name, std::string_view otherwise) const;
-  [[nodiscard]] std::vector<std::int64_t> integers(const std::string& name, std::vector<std::int64_t> otherwise) const;
+  [[nodiscard]] std::vector<std::int64_t> integers(const std::string& name,
+                                                   const std::vector<std::int64_t>& otherwise) const;
   [[nodiscard]] bool has(const std::string& name) const { return attributes.count(name) > 0; }
 };
 
