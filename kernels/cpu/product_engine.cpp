@@ -13,11 +13,10 @@ namespace {
 
 std::int64_t output_rows(const ConvProblem& p) { return std::int64_t{p.n} * p.p() * p.q(); }
 
-/// Convolutions with large filters over few channels, like ResNet's first one: a product over windows of pixels. In f32
-/// oneDNN is the faster one.
+/// Convolutions with large filters over few channels, like ResNet's first one: a product over windows of pixels.
 bool has_windows(const ConvProblem& p) {
   const int window = p.r * p.s * p.c;
-  return p.dtype == Dtype::bf16 && p.groups == 1 && p.c <= 4 && window >= 64 && window <= simd::widest_window;
+  return p.groups == 1 && p.c <= 4 && window >= 64 && window <= simd::widest_window;
 }
 
 /// Numbers of a row of the product that a convolution is.
@@ -55,13 +54,15 @@ ConvProblem input_gradient(const ConvProblem& p) {
 
 ProductEngine::ProductEngine(std::shared_ptr<Arena> arena, const Threads& threads, const SimdKernels& simd)
     : arena_(std::move(arena)), threads_(threads), simd_(simd) {
-  takes_f32_ = std::string_view(simd.name).starts_with("avx512");
-  takes_bf16_ = takes_f32_ && dnnl::get_effective_cpu_isa() != dnnl::cpu_isa::avx512_core_amx;
+  avx512_ = std::string_view(simd.name).starts_with("avx512");
+  matrix_unit_ = dnnl::get_effective_cpu_isa() == dnnl::cpu_isa::avx512_core_amx;
 }
 
 bool ProductEngine::takes(const ConvProblem& problem) const {
-  const bool type = problem.dtype == Dtype::bf16 ? takes_bf16_ : takes_f32_;
-  return type && (is_rows(problem) || is_strided_rows(problem) || is_winograd(problem) || has_windows(problem));
+  if (!avx512_) return false;
+  if (problem.dtype != Dtype::bf16) return is_winograd(problem);
+  if (matrix_unit_) return false;
+  return is_rows(problem) || is_strided_rows(problem) || is_winograd(problem) || has_windows(problem);
 }
 
 bool ProductEngine::takes_data(const ConvProblem& problem) const { return takes(problem) && !has_windows(problem); }
