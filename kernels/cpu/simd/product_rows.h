@@ -2,8 +2,6 @@
 
 #include <omp.h>
 
-#include <type_traits>
-
 #include "kernels/cpu/simd/product_tile.h"
 
 THAW_SIMD_BEGIN
@@ -48,13 +46,7 @@ THAW_SIMD_INLINE void finish_vector(const float* sum, const float* bias, const T
   vec<W> value = load_vector<W>(sum);
   if (bias != nullptr) value += load_vector<W>(bias);
   if (residual != nullptr) value += load_vector<W>(residual);
-  if constexpr (!std::is_same_v<A, pointwise::Activation<Act::linear>>) {
-    alignas(64) float line[W];
-    store_vector<W>(line, value);
-    activate<A>(line, line, W);
-    value = load_vector<W>(line);
-  }
-  store_vector<W>(y, value);
+  store_vector<W>(y, A::value(value));
 }
 
 /// What happens to a tile's sums: bias, residual, activation, rounding.
