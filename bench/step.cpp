@@ -116,9 +116,9 @@ void run(const Setting& s) {
     return times[static_cast<std::size_t>(q * static_cast<double>(times.size() - 1) + 0.5)];
   };
   std::printf("%s %s%s %s batch %d size %d: median %.1f ms (quartiles %.1f, %.1f), %.1f images/s, arena %zu MiB\n",
-              s.model.c_str(), s.cached ? "cached:" : "", s.infer ? "infer" : s.selector.c_str(), std::string(name_of(s.dtype)).c_str(),
-              s.batch, s.size, at(0.5), at(0.25), at(0.75), 1000.0 * s.batch / at(0.5),
-              backend->stats().peak_bytes >> 20);
+              s.model.c_str(), s.cached ? "cached:" : "", s.infer ? "infer" : s.selector.c_str(),
+              std::string(name_of(s.dtype)).c_str(), s.batch, s.size, at(0.5), at(0.25), at(0.75),
+              1000.0 * s.batch / at(0.5), backend->stats().peak_bytes >> 20);
   if (timed) print_profile(*timed, s);
 }
 

@@ -89,8 +89,7 @@ void TimedBackend::dense_backward_data(const DenseProblem& p, const void* w, con
   timed("dense", p.text() + " input gradient", p.flops(), 0, [&] { inner_->dense_backward_data(p, w, dy, dx); });
 }
 
-void TimedBackend::dense_backward_weights(const DenseProblem& p, const void* x, const void* dy, void* dw,
-                                          void* dbias) {
+void TimedBackend::dense_backward_weights(const DenseProblem& p, const void* x, const void* dy, void* dw, void* dbias) {
   timed("dense", p.text() + " weight gradient", p.flops(), 0,
         [&] { inner_->dense_backward_weights(p, x, dy, dw, dbias); });
 }

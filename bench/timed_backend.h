@@ -18,8 +18,8 @@ struct Work {
   std::int64_t calls = 0;
 };
 
-/// Forwards every call to another backend and adds up, by kind of layer ("conv 1x1 forward") and by problem, how long it
-/// took. Meant for backends whose calls return when the work is done.
+/// Forwards every call to another backend and adds up, by kind of layer ("conv 1x1 forward") and by problem, how long
+/// it took. Meant for backends whose calls return when the work is done.
 class TimedBackend : public Backend {
  public:
   explicit TimedBackend(std::shared_ptr<Backend> inner) : inner_(std::move(inner)) {}
