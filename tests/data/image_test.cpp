@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/digest.h"
 #include "tests/data/fixtures.h"
 
 namespace thaw {
@@ -196,6 +197,20 @@ TEST(Decode, ReportsDamagedPixelDataAndDecodesTheNextPhoto) {
   for (std::size_t i = 45; i < bytes.size() - 16; ++i) bytes[i] = '\x55';
   EXPECT_THAT(error_of(ErrorKind::data, [&] { decode_image(as_bytes(bytes), "bad.png"); }), HasSubstr("damaged"));
   EXPECT_EQ(decode_image(as_bytes(jpeg_of(9, 9)), "good.jpg").width, 9);
+}
+
+std::string sha256_of(std::span<const std::uint8_t> bytes) {
+  Sha256 digest;
+  digest.add(bytes);
+  return digest.hex();
+}
+
+TEST(Decode, GivesThePixelsOfTensorFlow) {
+  const std::string photo = jpeg_of(61, 47, 3);  // colours at half the resolution
+  ASSERT_EQ(sha256_of(as_bytes(photo)), "ea282836217f9ce5e94f7049da45fc5ea9d09f8b0a36e7bf1838269b8e4fd842");
+  // Of tf.io.decode_jpeg(photo, channels=3), TensorFlow 2.21.
+  EXPECT_EQ(sha256_of(decode_image(as_bytes(photo), "x.jpg").rgb),
+            "6a2919921b828754114ea8acb09822939305f08bfd0263b21eac2d5a6382b656");
 }
 
 TEST(Decode, RefusesAJpegWhoseLostPixelsWouldBecomeGrey) {
