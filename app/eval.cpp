@@ -58,7 +58,9 @@ int run_eval(const EvalOptions& options, Console& console) {
   const std::vector<int> images = images_of(options, dataset, split_text);
 
   for (Parameter& parameter : session.network->parameters.all()) parameter.set_frozen(true);
-  DatasetImages source(dataset, {.size = session.network->size, .threads = options.session.device.threads});
+  DatasetImages source(dataset, {.size = session.network->size,
+                                 .threads = options.session.device.threads,
+                                 .prefetch = prefetch_for(*session.device.backend)});
   Trainer trainer(*session.network, session.context(), source, make_adam(),
                   {.batch = options.batch, .cache_prefix = false});
   ProgressLine progress(console);

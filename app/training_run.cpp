@@ -29,7 +29,8 @@ TrainingRun::TrainingRun(TrainSettings settings, TrainInputs inputs, RunFolder f
       progress_(console),
       images_(inputs_.dataset, {.size = settings_.size,
                                 .threads = settings_.threads,
-                                .augment = {.flip = settings_.flip, .crop = settings_.crop, .seed = settings_.seed}}),
+                                .augment = {.flip = settings_.flip, .crop = settings_.crop, .seed = settings_.seed},
+                                .prefetch = prefetch_for(*inputs_.session.device.backend)}),
       trainer_(make_trainer()),
       best_rule_(true, settings_.early_stop, 0.0) {}
 

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <memory>
 
+#include "data/jpeg.h"
 #include "kernels/error.h"
 #include "kernels/files.h"
 
@@ -51,7 +52,7 @@ void counted_free(void* pointer) {
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wshadow"
 #pragma GCC diagnostic ignored "-Wunused-function"
-#define STBI_ONLY_JPEG
+#define STBI_ONLY_JPEG  // of JPEG files only the headers are stb's
 #define STBI_ONLY_PNG
 #define STBI_NO_STDIO
 #define STBI_MAX_DIMENSIONS 16384
@@ -85,8 +86,8 @@ bool is_png(Bytes b) {
   return b.size() >= sizeof magic && std::equal(std::begin(magic), std::end(magic), b.begin());
 }
 
-/// Walks the markers to the end-of-image marker. stb_image fills what a truncated file lacks with grey and reports no
-/// error, and a search for FF D9 would be fooled by an embedded thumbnail; the walk is not.
+/// Walks the markers to the end-of-image marker, so that a file cut anywhere is called truncated. A search for FF D9
+/// would be fooled by an embedded thumbnail; the walk is not.
 bool jpeg_is_complete(Bytes b) {
   std::size_t at = 2;  // behind FF D8
   while (at + 1 < b.size()) {
@@ -115,6 +116,18 @@ bool png_is_complete(Bytes b) {
     at += 12 + length;
   }
   return false;
+}
+
+/// Returns what is wrong with the file, or nothing where it was decoded.
+std::string decode_png(Bytes bytes, Image& image) {
+  int channels = 0;
+  const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
+      stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &image.width, &image.height, &channels, 3),
+      stbi_image_free);
+  if (pixels == nullptr) return stbi_failure_reason();
+  image.rgb.assign(pixels.get(),
+                   pixels.get() + static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height) * 3);
+  return {};
 }
 
 void check_filled(const Image& image) {
@@ -162,23 +175,19 @@ ImageSize image_size(Bytes bytes, std::string_view name) {
 }
 
 Image decode_image(Bytes bytes, std::string_view name) {
-  image_size(bytes, name);
+  const ImageSize size = image_size(bytes, name);
   if (!(is_png(bytes) ? png_is_complete(bytes) : jpeg_is_complete(bytes))) {
     fail(ErrorKind::data,
          "'{}' is truncated: its {} bytes do not reach the end of the picture; copy it again or remove it", name,
          bytes.size());
   }
-  Image image;
-  int channels = 0;
-  const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
-      stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &image.width, &image.height, &channels, 3),
-      stbi_image_free);
-  if (pixels == nullptr) {
-    fail(ErrorKind::data, "'{}' is damaged: {} where a {} photo was expected; copy it again or remove it", name,
-         stbi_failure_reason(), is_png(bytes) ? "PNG" : "JPEG");
+  const bool png = is_png(bytes);
+  Image image{size.width, size.height, {}};
+  const std::string reason = png ? decode_png(bytes, image) : decode_jpeg(bytes, image);
+  if (!reason.empty()) {
+    fail(ErrorKind::data, "'{}' is damaged: {} where a {} photo was expected; copy it again or remove it", name, reason,
+         png ? "PNG" : "JPEG");
   }
-  image.rgb.assign(pixels.get(),
-                   pixels.get() + static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height) * 3);
   return image;
 }
 

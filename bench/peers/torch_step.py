@@ -115,7 +115,7 @@ def main():
     print(json.dumps({
         "peer": f"torch {torch.__version__}" + (" stock" if a.stock else " tuned"),
         "model": a.model, "workload": a.workload, "dtype": a.dtype,
-        "ms": round(times[len(times) // 2], 1), "min_ms": round(times[0], 1), "max_ms": round(times[-1], 1),
+        "batch": a.batch, "steps": a.steps, "ms": round(times[len(times) // 2], 1), "min_ms": round(times[0], 1), "max_ms": round(times[-1], 1),
         "rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10}), flush=True)
 
 

@@ -2,6 +2,10 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/digest.h"
 #include "tests/data/fixtures.h"
 
 namespace thaw {
@@ -82,6 +86,32 @@ TEST(Resize, OfABoxSeesNothingOutsideTheBox) {
   EXPECT_EQ(pixels.front(), 10.0f);
   EXPECT_EQ(pixels.back(), 70.0f);
   EXPECT_THAT(pixels, ::testing::Each(::testing::Ge(10.0f)));
+}
+
+TEST(Resize, DoesTheArithmeticOfTensorFlowPixelByPixel) {
+  const Image image = test_image(47, 61);
+  constexpr int size_h = 29, size_w = 80;
+  std::vector<float> pixels(size_h * size_w * 3);
+  resize_bilinear(image, size_h, size_w, pixels.data());
+  const auto source = [](int i, int in, int out) {
+    return (static_cast<float>(i) + 0.5f) * (static_cast<float>(in) / static_cast<float>(out)) - 0.5f;
+  };
+  const auto mix = [](float a, float b, float lerp) {
+    const volatile float product = (b - a) * lerp;  // rounded by itself: no fused multiply-add
+    return a + product;
+  };
+  for (int i = 0; i < size_h * size_w * 3; ++i) {
+    const int c = i % 3, x = i / 3 % size_w, y = i / 3 / size_w;
+    const float sy = source(y, 61, size_h), sx = source(x, 47, size_w);
+    const auto pixel = [&](float at_y, float at_x) {
+      const int row = std::clamp(static_cast<int>(at_y), 0, 60), column = std::clamp(static_cast<int>(at_x), 0, 46);
+      return static_cast<float>(image.rgb[static_cast<std::size_t>((row * 47 + column) * 3 + c)]);
+    };
+    const float fy = std::floor(sy), fx = std::floor(sx);
+    const float top = mix(pixel(fy, fx), pixel(fy, fx + 1), sx - fx);
+    const float bottom = mix(pixel(fy + 1, fx), pixel(fy + 1, fx + 1), sx - fx);
+    ASSERT_EQ(pixels[static_cast<std::size_t>(i)], mix(top, bottom, sy - fy)) << y << ' ' << x << ' ' << c;
+  }
 }
 
 TEST(Resize, FlipMirrorsTheResultExactly) {
@@ -167,6 +197,37 @@ TEST(Decode, ReportsDamagedPixelDataAndDecodesTheNextPhoto) {
   for (std::size_t i = 45; i < bytes.size() - 16; ++i) bytes[i] = '\x55';
   EXPECT_THAT(error_of(ErrorKind::data, [&] { decode_image(as_bytes(bytes), "bad.png"); }), HasSubstr("damaged"));
   EXPECT_EQ(decode_image(as_bytes(jpeg_of(9, 9)), "good.jpg").width, 9);
+}
+
+std::string sha256_of(std::span<const std::uint8_t> bytes) {
+  Sha256 digest;
+  digest.add(bytes);
+  return digest.hex();
+}
+
+TEST(Decode, GivesThePixelsOfTensorFlow) {
+  const std::string photo = jpeg_of(61, 47, 3);  // colours at half the resolution
+  ASSERT_EQ(sha256_of(as_bytes(photo)), "ea282836217f9ce5e94f7049da45fc5ea9d09f8b0a36e7bf1838269b8e4fd842");
+  // Of tf.io.decode_jpeg(photo, channels=3), TensorFlow 2.21.
+  EXPECT_EQ(sha256_of(decode_image(as_bytes(photo), "x.jpg").rgb),
+            "6a2919921b828754114ea8acb09822939305f08bfd0263b21eac2d5a6382b656");
+}
+
+TEST(Decode, RefusesAJpegWhoseLostPixelsWouldBecomeGrey) {
+  const std::string whole = jpeg_of(64, 64);
+  int refused = 0;
+  for (std::size_t at = whole.size() / 2; at < whole.size() - 2; at += 3) {
+    std::string bytes = whole;
+    bytes[at] = static_cast<char>(bytes[at] ^ 0x55);
+    try {
+      decode_image(as_bytes(bytes), "bad.jpg");  // many changes leave another valid picture
+    } catch (const Error& error) {
+      const std::string message = error.what();
+      if (message.find("'bad.jpg' is damaged") != std::string::npos) ++refused;
+      ASSERT_THAT(message, HasSubstr("'bad.jpg'")) << at;
+    }
+  }
+  EXPECT_GT(refused, 0);
 }
 
 TEST(Encode, RefusesAnImageWithoutItsPixels) {
