@@ -34,7 +34,9 @@ struct NormGradientLines : NormLines<T> {
       const int channel = block.first + i;
       const double variance = static_cast<double>(as<float>(args.variance)[channel]) + problem.epsilon;
       const double gamma = static_cast<double>(as<float>(args.gamma)[channel]);
-      const double s = gamma / __builtin_sqrt(variance) / static_cast<double>(problem.rows);
+      // With the rounded scale that multiplies dz, so that what cancels cancels (all of it where there is one row).
+      const auto rounded = static_cast<float>(gamma / __builtin_sqrt(variance));
+      const double s = static_cast<double>(rounded) / static_cast<double>(problem.rows);
       offsets[i] = static_cast<float>(s * dz[channel]);
       slopes[i] = static_cast<float>(s * dzx[channel] / variance);
     }
