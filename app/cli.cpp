@@ -32,6 +32,7 @@ void add_commands(CLI::App& app, Action& action) {
   add_trace(app, action);
   add_weights(app, action);
   add_data(app, action);
+  add_fetch(app, action);
   add_devices(app, action);
 }
 

@@ -19,6 +19,7 @@ void add_describe(CLI::App& app, Action& action);
 void add_trace(CLI::App& app, Action& action);
 void add_weights(CLI::App& app, Action& action);
 void add_data(CLI::App& app, Action& action);
+void add_fetch(CLI::App& app, Action& action);
 void add_devices(CLI::App& app, Action& action);
 
 }  // namespace thaw
