@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "app/cli.h"
 #include "app/commands.h"
 #include "app/options.h"
 #include "app/progress.h"
@@ -119,22 +120,24 @@ Download fetch_file(const RemoteFile& file, const FetchOptions& options, const S
 int fetch_all(const std::vector<RemoteFile>& files, const FetchOptions& options, Console& console) {
   require_option(options.tries >= 1 && options.tries <= 100, "--tries", "1 to 100", options.tries);
   const SignalGuard signals;
+  int code = exit_ok;
   nlohmann::json report = nlohmann::json::array();
   for (const RemoteFile& file : files) {
     const auto start = std::chrono::steady_clock::now();
     const Download result = fetch_file(file, options, signals, console);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    report.push_back(to_json(file, result, seconds));
     if (result.end == DownloadEnd::stopped) {
       console.err << fmt::format("thaw: stopped; {} of {} are kept in {}, and the same command goes on from there",
                                  bytes_text(result.bytes), file.name, result.partial.string())
                   << std::endl;
-      return signals.exit_code();
+      code = signals.exit_code();
+      break;
     }
-    report.push_back(to_json(file, result, seconds));
     if (!options.json) console.out << sentence(file, result, seconds) << std::endl;
   }
   if (options.json) print_json(console.out, {{"files", report}});
-  return 0;
+  return code;
 }
 
 int run_flowers(const FetchOptions& options, Console& console) {

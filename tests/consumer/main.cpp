@@ -7,6 +7,7 @@
 #include "data/synth.h"
 #include "fetch/download.h"
 #include "framework/ops.h"
+#include "kernels/error.h"
 #include "models/zoo.h"
 #include "weights/manifest.h"
 
@@ -14,8 +15,8 @@ namespace {
 
 thaw::Var ones(const thaw::Context& ctx, const thaw::Shape& shape) {
   const std::vector<double> host(static_cast<std::size_t>(shape.numel()), 1.0);
-  return {thaw::Tensor::from_host(ctx.backend, shape, ctx.dtype, std::span<const double>(host)),
-          std::make_shared<thaw::Gradient>()};
+  return thaw::Var(thaw::Tensor::from_host(ctx.backend, shape, ctx.dtype, std::span<const double>(host)),
+                   std::make_shared<thaw::Gradient>());
 }
 
 /// Whether every element is `wanted`; says so if not.
