@@ -32,7 +32,10 @@ void add_commands(CLI::App& app, Action& action) {
   add_trace(app, action);
   add_weights(app, action);
   add_data(app, action);
+  add_fetch(app, action);
   add_devices(app, action);
+  add_completion(app, action);
+  add_manual(app, action);
 }
 
 /// The command that the parser was in when it gave up.

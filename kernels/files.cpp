@@ -48,10 +48,14 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::commit() {
-  sync_path(temporary_, O_RDONLY);
-  if (std::rename(temporary_.c_str(), final_.c_str()) != 0) fail_write(final_, errno);
+  rename_durably(temporary_, final_);
   committed_ = true;
-  sync_path(final_.has_parent_path() ? final_.parent_path() : fs::path("."), O_RDONLY | O_DIRECTORY);
+}
+
+void rename_durably(const fs::path& from, const fs::path& to) {
+  sync_path(from, O_RDONLY);
+  if (std::rename(from.c_str(), to.c_str()) != 0) fail_write(to, errno);
+  sync_path(to.has_parent_path() ? to.parent_path() : fs::path("."), O_RDONLY | O_DIRECTORY);
 }
 
 void write_file_atomically(const fs::path& path, std::string_view bytes) {

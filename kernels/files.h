@@ -26,6 +26,9 @@ class AtomicFile {
   bool committed_ = false;
 };
 
+/// Gives a finished file its final name in the same folder, durably: fsync of file and folder. Throws `Error` (failed).
+void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
+
 /// Writes `bytes` to `path` through an `AtomicFile`. Throws `Error` (failed) naming the path and the reason.
 void write_file_atomically(const std::filesystem::path& path, std::string_view bytes);
 
