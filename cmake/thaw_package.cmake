@@ -24,7 +24,7 @@ set(CPACK_COMPONENT_RUNTIME_DESCRIPTION
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME thaw-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "thaw (= ${PROJECT_VERSION}), libdnnl-dev, ocl-icd-opencl-dev, libfmt-dev, \
-libhdf5-dev, libarchive-dev, libssl-dev, nlohmann-json3-dev, libcurl4-openssl-dev")
+libhdf5-dev, libarchive-dev, libjpeg62-turbo-dev, libssl-dev, nlohmann-json3-dev, libcurl4-openssl-dev")
 set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "Static libraries, headers and the CMake package of thaw.")
 
 set(CPACK_ARCHIVE_COMPONENT_INSTALL OFF)
