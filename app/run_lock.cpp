@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,6 +25,15 @@ bool still_named(int fd, const fs::path& path) {
          locked.st_ino == named.st_ino;
 }
 
+/// Tries to lock the file. A record lock, unlike flock(), is not shared with forked children, which may outlive a killed
+/// process for a moment.
+bool held_by_another(int fd) {
+  struct flock whole = {};
+  whole.l_type = F_WRLCK;
+  whole.l_whence = SEEK_SET;
+  return ::fcntl(fd, F_SETLK, &whole) != 0 && (errno == EAGAIN || errno == EACCES);
+}
+
 [[noreturn]] void fail_held(int fd, const fs::path& folder) {
   std::array<char, 32> text{};
   const ssize_t read = ::pread(fd, text.data(), text.size() - 1, 0);
@@ -45,7 +53,7 @@ RunLock::RunLock(const fs::path& folder) : path_(folder / ".lock") {
       fail(ErrorKind::failed, "cannot write '{}': {}; free some space or choose another folder", path_.string(),
            reason_of_failed_write(path_, errno, 0));
     }
-    if (::flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) fail_held(fd, folder);
+    if (held_by_another(fd)) fail_held(fd, folder);
     if (still_named(fd, path_)) {
       fd_ = fd;
       break;
