@@ -44,7 +44,7 @@ void require_same_classes(const Session& session, const Dataset& dataset, const 
 }
 
 int run_eval(const EvalOptions& options, Console& console) {
-  require_option(options.batch >= 1, "--batch", "at least 1 photo", options.batch);
+  require_option(options.batch >= 1 && options.batch <= max_batch, "--batch", "1 to 65536 photos", options.batch);
   parse_choice(options.part, "--part", {"train", "val", "test", "all"});
   const bool skip = parse_choice(options.bad_images, "--bad-images", {"stop", "skip"}) == 1;
   SessionOptions wanted = options.session;
