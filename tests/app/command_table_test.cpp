@@ -24,7 +24,7 @@ std::vector<std::string> commands_in(const std::string& help) {
   std::istringstream lines(help.substr(start + 13));
   const std::regex entry("^  ([a-z]+) .*");
   std::smatch match;
-  for (std::string line; std::getline(lines, line);) {
+  for (std::string line; std::getline(lines, line) && !line.empty();) {  // the examples behind look alike
     if (std::regex_match(line, match, entry)) names.push_back(match[1]);
   }
   return names;
