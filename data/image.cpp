@@ -5,6 +5,7 @@
 #include <cstring>
 #include <fstream>
 #include <memory>
+#include <numeric>
 
 #include "kernels/error.h"
 #include "kernels/files.h"
@@ -85,9 +86,24 @@ bool is_png(Bytes b) {
   return b.size() >= sizeof magic && std::equal(std::begin(magic), std::end(magic), b.begin());
 }
 
+/// Whether the Huffman tables of a DHT segment, whose bytes behind the length are [at, end), are no larger than a table
+/// can be. stb_image would write behind its own (and read on where the segment ends within a table).
+bool huffman_tables_fit(Bytes b, std::size_t at, std::size_t end) {
+  constexpr std::size_t head = 17, most_codes = 256;  // a class and an index in one byte, then the codes of 16 lengths
+  while (at < end) {
+    if (at + head > b.size()) return false;
+    const std::size_t codes = std::accumulate(&b[at + 1], &b[at] + head, std::size_t{0});
+    if (codes > most_codes) return false;
+    at += head + codes;
+  }
+  return at == end;
+}
+
+enum class Body { complete, truncated, bad_table };
+
 /// Walks the markers to the end-of-image marker. stb_image fills what a truncated file lacks with grey and reports no
 /// error, and a search for FF D9 would be fooled by an embedded thumbnail; the walk is not.
-bool jpeg_is_complete(Bytes b) {
+Body jpeg_body(Bytes b) {
   std::size_t at = 2;  // behind FF D8
   while (at + 1 < b.size()) {
     const std::uint8_t marker = b[at + 1];
@@ -95,26 +111,28 @@ bool jpeg_is_complete(Bytes b) {
     if (within_scan || marker == 0xFF) {
       ++at;  // entropy-coded bytes, restart markers and fill bytes
     } else if (marker == 0xD9) {
-      return true;
+      return Body::complete;
     } else {
-      if (at + 3 >= b.size()) return false;
-      at += 2 + (std::size_t{b[at + 2]} << 8 | b[at + 3]);
+      if (at + 3 >= b.size()) return Body::truncated;
+      const std::size_t end = at + 2 + (std::size_t{b[at + 2]} << 8 | b[at + 3]);
+      if (marker == 0xC4 && !huffman_tables_fit(b, at + 4, end)) return Body::bad_table;
+      at = end;
     }
   }
-  return false;
+  return Body::truncated;
 }
 
 /// Walks the chunks to a whole IEND chunk.
-bool png_is_complete(Bytes b) {
+Body png_body(Bytes b) {
   std::size_t at = 8;
   while (at + 12 <= b.size()) {
     const std::size_t length =
         std::size_t{b[at]} << 24 | std::size_t{b[at + 1]} << 16 | std::size_t{b[at + 2]} << 8 | b[at + 3];
-    if (length > b.size() - at - 12) return false;
-    if (std::memcmp(b.data() + at + 4, "IEND", 4) == 0) return true;
+    if (length > b.size() - at - 12) return Body::truncated;
+    if (std::memcmp(b.data() + at + 4, "IEND", 4) == 0) return Body::complete;
     at += 12 + length;
   }
-  return false;
+  return Body::truncated;
 }
 
 void check_filled(const Image& image) {
@@ -130,18 +148,25 @@ void append_bytes(void* context, void* data, int size) {
   static_cast<std::string*>(context)->append(static_cast<const char*>(data), static_cast<std::size_t>(size));
 }
 
-}  // namespace
+/// What is known before anything is decoded.
+struct Header {
+  ImageSize size;
+  bool complete = false;
+};
 
-bool looks_like_image(Bytes bytes) { return is_jpeg(bytes) || is_png(bytes); }
-
-ImageSize image_size(Bytes bytes, std::string_view name) {
+Header read_header(Bytes bytes, std::string_view name) {
   if (bytes.empty()) fail(ErrorKind::data, "'{}' is an empty file, not a photo; remove it or copy it again", name);
   if (bytes.size() > max_image_file_bytes) {
     fail(ErrorKind::data, "'{}' has {} bytes, more than the {} allowed for a photo; make it smaller", name,
          bytes.size(), max_image_file_bytes);
   }
-  if (!looks_like_image(bytes)) {
+  if (!is_jpeg(bytes) && !is_png(bytes)) {
     fail(ErrorKind::data, "'{}' is no photo: expected a JPEG or PNG file, found other bytes; convert or remove it",
+         name);
+  }
+  const Body body = is_png(bytes) ? png_body(bytes) : jpeg_body(bytes);
+  if (body == Body::bad_table) {
+    fail(ErrorKind::data, "'{}' is damaged: a Huffman table has more codes than there are; copy it again or remove it",
          name);
   }
   ImageSize size;
@@ -158,12 +183,17 @@ ImageSize image_size(Bytes bytes, std::string_view name) {
          "'{}' has {} x {} pixels, more than the {} a side or {} in all that are allowed; make it smaller", name,
          size.width, size.height, max_image_side, max_image_pixels);
   }
-  return size;
+  return {size, body == Body::complete};
 }
 
+}  // namespace
+
+bool looks_like_image(Bytes bytes) { return is_jpeg(bytes) || is_png(bytes); }
+
+ImageSize image_size(Bytes bytes, std::string_view name) { return read_header(bytes, name).size; }
+
 Image decode_image(Bytes bytes, std::string_view name) {
-  image_size(bytes, name);
-  if (!(is_png(bytes) ? png_is_complete(bytes) : jpeg_is_complete(bytes))) {
+  if (!read_header(bytes, name).complete) {
     fail(ErrorKind::data,
          "'{}' is truncated: its {} bytes do not reach the end of the picture; copy it again or remove it", name,
          bytes.size());

@@ -149,6 +149,16 @@ TEST(Decode, IsNotFooledByTheEndMarkerOfAThumbnail) {
               HasSubstr("truncated"));
 }
 
+TEST(Decode, RefusesAHuffmanTableWithMoreCodesThanThereAre) {
+  std::string table = std::string("\xFF\xC4\x01\x14\x10", 5) + std::string(16, '\x11');  // 16 x 17 codes: 272
+  table += std::string(0x114 - 2 - 17, '\0');
+  const std::string bytes = jpeg_of(16, 16).insert(2, table);
+  for (const auto& read : {std::function<void()>([&] { decode_image(as_bytes(bytes), "x.jpg"); }),
+                           std::function<void()>([&] { (void)image_size(as_bytes(bytes), "x.jpg"); })}) {
+    EXPECT_THAT(error_of(ErrorKind::data, read), AllOf(HasSubstr("'x.jpg'"), HasSubstr("Huffman table")));
+  }
+}
+
 TEST(Decode, RefusesTextAndEmptyFiles) {
   EXPECT_THAT(error_of(ErrorKind::data, [] { decode_image(as_bytes("hello, I am text"), "a.jpg"); }),
               AllOf(HasSubstr("'a.jpg'"), HasSubstr("JPEG or PNG")));

@@ -89,6 +89,14 @@ void make_compact(const fs::path& path) {
   H5Pclose(access);
 }
 
+/// A string attribute that points to nothing in the heap, on which HDF5 1.10.8 crashes.
+void make_bad_heap(const fs::path& path) {
+  { RawFile(path).strings("", "format", {"thaw-weights"}, StringForm::variable); }
+  std::string bytes = testing::bytes_of(path);
+  bytes.replace(bytes.find("GCOL") + 16, 2, "\xff\x3f");
+  write_bytes(path, bytes);
+}
+
 void make_weights(const fs::path& h5, const fs::path& weights) {
   fs::create_directories(h5);
   fs::create_directories(weights);
@@ -96,6 +104,7 @@ void make_weights(const fs::path& h5, const fs::path& weights) {
   testing::write_raw_keras(h5 / "fixed.h5", one, StringForm::fixed);
   testing::write_raw_keras(h5 / "variable.h5", one, StringForm::variable);
   make_compact(h5 / "compact.h5");
+  make_bad_heap(weights / "bad-heap.h5");
   WeightSet set;
   set.tensors = {{"w", {2}, {1, 2}}};
   write_thaw_h5(h5 / "thaw.h5", set, {{"card", "{}"}});

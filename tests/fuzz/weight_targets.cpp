@@ -4,6 +4,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "app/model_card.h"
 #include "kernels/error.h"
 #include "tests/fuzz/targets.h"
 #include "tests/weights/fixtures.h"
@@ -91,6 +92,7 @@ void weights(Bytes bytes) {
     require_finite_work(read_weights(path, spec, &metadata));
   });
   expect_answer([&] { (void)inspect(path).dump(); });
+  expect_answer([&] { (void)read_model_card(path).metadata(); });
 }
 
 void checkpoint(Bytes bytes) {
