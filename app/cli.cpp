@@ -17,7 +17,7 @@ namespace thaw {
 namespace {
 
 constexpr std::string_view kFooter =
-    "Exit codes: 0 ok, 1 failed, 2 usage, 3 bad data or weights, 4 device, 5 mismatch, 130/143 interrupted.\n"
+    "Exit codes: 0 ok, 1 failed, 2 usage, 3 bad data or weights, 4 device, 5 mismatch, 129/130/143 interrupted.\n"
     "Example:\n"
     "  thaw train --model mobilenet_v3_small --weights mobilenet_v3_small_imagenet_notop.h5 \\\n"
     "    --data flower_photos.tgz --unfreeze blocks:3 --bn inference --dropout 0.2 --out runs/first\n"
@@ -32,7 +32,10 @@ void add_commands(CLI::App& app, Action& action) {
   add_trace(app, action);
   add_weights(app, action);
   add_data(app, action);
+  add_fetch(app, action);
   add_devices(app, action);
+  add_completion(app, action);
+  add_manual(app, action);
 }
 
 /// The command that the parser was in when it gave up.
@@ -83,8 +86,12 @@ std::string explain(CLI::App& app, const CLI::ParseError& error) {
   }
   if (!commands.empty()) return fmt::format("`{}` wants a command; `{} --help` lists them", name, name);
   std::string what = error.what();
-  constexpr std::string_view unreadable = "Could not convert: ";
-  if (what.starts_with(unreadable)) what = fmt::format("{} is no number", what.substr(unreadable.size()));
+  constexpr std::string_view unreadable = "Could not convert: ", repeated = ": At Most 1 required but received ";
+  if (what.starts_with(unreadable)) {
+    what = fmt::format("{} cannot be read: expected a number that fits", what.substr(unreadable.size()));
+  } else if (const std::size_t at = what.find(repeated); at != std::string::npos) {
+    what = fmt::format("{} is given {} times; give it once", what.substr(0, at), what.substr(at + repeated.size()));
+  }
   return fmt::format("{}; see `{} --help`", what, name);
 }
 

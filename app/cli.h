@@ -14,6 +14,7 @@ enum ExitCode : int {
   exit_data = 3,         ///< bad photos or weights
   exit_device = 4,       ///< no such device, or it cannot do what was asked
   exit_mismatch = 5,     ///< a comparison did not hold
+  exit_hangup = 129,     ///< stopped by SIGHUP; what was done is saved
   exit_interrupt = 130,  ///< stopped by SIGINT; what was done is saved
   exit_terminate = 143,  ///< stopped by SIGTERM; what was done is saved
 };

@@ -19,6 +19,10 @@ void add_describe(CLI::App& app, Action& action);
 void add_trace(CLI::App& app, Action& action);
 void add_weights(CLI::App& app, Action& action);
 void add_data(CLI::App& app, Action& action);
+void add_fetch(CLI::App& app, Action& action);
 void add_devices(CLI::App& app, Action& action);
+// What these two print is made from all the commands of `app`, whenever those are added.
+void add_completion(CLI::App& app, Action& action);
+void add_manual(CLI::App& app, Action& action);
 
 }  // namespace thaw

@@ -27,6 +27,8 @@ struct DataOptions {
 
 Dataset open_data(const DataOptions& options) {
   const bool skip = parse_choice(options.bad_images, "--bad-images", {"stop", "skip"}) == 1;
+  require_option(options.threads >= 0 && options.threads <= max_threads, "--threads", "0 (all) to 1024",
+                 options.threads);
   return Dataset::open(options.data, {.bad = skip ? BadImages::skip : BadImages::stop, .threads = options.threads});
 }
 
@@ -147,7 +149,8 @@ void add_data(CLI::App& app, Action& action) {
   synth->add_option("--out", options->out, "the folder to write")->required();
   synth->add_option("--per-class", options->synth.per_class, "photos of each class");
   synth->add_option("--size", options->synth.size, "width and height in pixels");
-  synth->add_option("--seed", options->synth.seed, "of what the pictures look like");
+  synth->add_option("--seed", options->synth.seed, "of what the pictures look like")
+      ->check(CLI::Validator(not_negative, ""));
   set_action(synth, options, action, run_synth);
 }
 

@@ -44,7 +44,7 @@ void require_same_classes(const Session& session, const Dataset& dataset, const 
 }
 
 int run_eval(const EvalOptions& options, Console& console) {
-  require_option(options.batch >= 1, "--batch", "at least 1 photo", options.batch);
+  require_option(options.batch >= 1 && options.batch <= max_batch, "--batch", "1 to 65536 photos", options.batch);
   parse_choice(options.part, "--part", {"train", "val", "test", "all"});
   const bool skip = parse_choice(options.bad_images, "--bad-images", {"stop", "skip"}) == 1;
   SessionOptions wanted = options.session;
@@ -58,7 +58,9 @@ int run_eval(const EvalOptions& options, Console& console) {
   const std::vector<int> images = images_of(options, dataset, split_text);
 
   for (Parameter& parameter : session.network->parameters.all()) parameter.set_frozen(true);
-  DatasetImages source(dataset, {.size = session.network->size, .threads = options.session.device.threads});
+  DatasetImages source(dataset, {.size = session.network->size,
+                                 .threads = options.session.device.threads,
+                                 .prefetch = prefetch_for(*session.device.backend)});
   Trainer trainer(*session.network, session.context(), source, make_adam(),
                   {.batch = options.batch, .cache_prefix = false});
   ProgressLine progress(console);

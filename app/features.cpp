@@ -6,6 +6,7 @@
 #include "data/dataset.h"
 #include "framework/ops.h"
 #include "kernels/error.h"
+#include "kernels/files.h"
 #include "weights/features_h5.h"
 
 namespace thaw {
@@ -46,7 +47,8 @@ Photos photos_of(const FeatureOptions& options) {
 }
 
 int run_features(const FeatureOptions& options, Console& console) {
-  require_option(options.batch >= 1, "--batch", "at least 1 photo", options.batch);
+  require_option(options.batch >= 1 && options.batch <= max_batch, "--batch", "1 to 65536 photos", options.batch);
+  require_writable(options.out);
   const Photos photos = photos_of(options);
   const Session session = open_session(options.session);
   std::vector<float> features;

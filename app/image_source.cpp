@@ -57,7 +57,8 @@ std::unique_ptr<BatchStream> DatasetImages::stream(std::vector<int> images, int 
                               .size = options_.size,
                               .threads = options_.threads,
                               .augment = augment ? options_.augment : Augment{},
-                              .epoch = epoch};
+                              .epoch = epoch,
+                              .prefetch = options_.prefetch};
   return std::make_unique<LoaderStream>(*store_, std::move(images), options);
 }
 
@@ -73,8 +74,7 @@ std::vector<int> DatasetImages::shuffled(const std::vector<int>& images, std::ui
   return thaw::shuffled(images, seed, epoch);
 }
 
-HostBatch read_photos(std::span<const std::filesystem::path> files, int size, int threads) {
-  HostBatch batch;
+void read_photos(std::span<const std::filesystem::path> files, int size, int threads, HostBatch& batch) {
   batch.n = static_cast<int>(files.size());
   const std::size_t pixels = static_cast<std::size_t>(size) * static_cast<std::size_t>(size) * 3;
   batch.pixels.resize(files.size() * pixels);
@@ -84,7 +84,6 @@ HostBatch read_photos(std::span<const std::filesystem::path> files, int size, in
     const auto index = static_cast<std::size_t>(i);
     resize_bilinear(load_image(files[index]), size, size, batch.pixels.data() + index * pixels);
   });
-  return batch;
 }
 
 }  // namespace thaw

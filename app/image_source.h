@@ -16,7 +16,11 @@ struct ImageOptions {
   int size = 224;
   int threads = 0;
   Augment augment = {};
+  int prefetch = 2;  ///< as `LoaderOptions::prefetch`
 };
+
+/// Where the processor computes, decoding ahead would only take its cores from it; a GPU leaves them free.
+inline int prefetch_for(const Backend& backend) { return backend.info().backend == "cuda" ? 2 : 0; }
 
 /// The photos of a data set as the trainer takes them.
 class DatasetImages final : public ImageSource {
@@ -43,8 +47,8 @@ class DatasetImages final : public ImageSource {
   std::unique_ptr<ImageStore> store_;
 };
 
-/// These files as one batch of pixels, resized to size x size, in their order, without labels.
-/// Throws `Error` (data) naming the first bad file.
-HostBatch read_photos(std::span<const std::filesystem::path> files, int size, int threads);
+/// Puts these files into `batch` as pixels, resized to size x size, in their order, without labels; its memory is used
+/// again. Throws `Error` (data) naming the first bad file.
+void read_photos(std::span<const std::filesystem::path> files, int size, int threads, HostBatch& batch);
 
 }  // namespace thaw

@@ -14,9 +14,10 @@ void for_each_photo_batch(const Session& session, const std::vector<std::filesys
   const int size = session.network->size;
   ProgressLine progress(console);
   progress.begin("photos", static_cast<std::int64_t>(files.size()));
+  HostBatch host;
   for (std::size_t first = 0; first < files.size(); first += static_cast<std::size_t>(batch)) {
     const std::size_t count = std::min(static_cast<std::size_t>(batch), files.size() - first);
-    const HostBatch host = read_photos(std::span(files).subspan(first, count), size, threads);
+    read_photos(std::span(files).subspan(first, count), size, threads, host);
     use(Tensor::from_host(session.device.backend, {host.n, size, size, 3}, session.context().master(),
                           std::span<const float>(host.pixels)),
         first);

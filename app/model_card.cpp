@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "app/options.h"
 #include "kernels/digest.h"
 #include "kernels/error.h"
 #include "weights/h5_reader.h"
@@ -25,7 +26,8 @@ ModelCard parse_card(const std::string& text, const std::string& label) {
             .split = json.at("split").get<std::string>(),
             .training = json.at("training")};
   } catch (const nlohmann::json::exception& error) {
-    fail(ErrorKind::data, "{} has a model card that cannot be read ({}); write the file again", label, error.what());
+    fail(ErrorKind::data, "{} has a model card that cannot be read ({}); write the file again", label,
+         reason_of(error));
   }
 }
 

@@ -35,6 +35,10 @@ void add_json_option(CLI::App* command, bool& json) {
   command->add_flag("--json", json, "print the report as JSON and nothing else on the standard output");
 }
 
+std::string not_negative(const std::string& text) {
+  return text.starts_with('-') ? fmt::format("wants 0 or more, not {}", text) : std::string();
+}
+
 bool parse_switch(std::string_view text, std::string_view option) {
   if (text != "on" && text != "off") fail(ErrorKind::usage, "{} is on or off, not '{}'", option, text);
   return text == "on";
@@ -64,6 +68,12 @@ std::vector<int> parse_widths(std::string_view text, std::string_view option) {
     if (stop == end) return widths;
     at = stop + 1;
   }
+}
+
+std::string reason_of(const nlohmann::json::exception& error) {
+  const std::string_view text = error.what();
+  const std::size_t end = text.find("] ");
+  return std::string(end == std::string_view::npos ? text : text.substr(end + 2));
 }
 
 void print_json(std::ostream& out, const nlohmann::json& json) { out << json.dump(2) << "\n"; }

@@ -29,6 +29,14 @@ void add_device_options(CLI::App* command, DeviceOptions& options);
 void add_model_options(CLI::App* command, SessionOptions& options);
 void add_json_option(CLI::App* command, bool& json);
 
+// More than this is a slip of the finger, which the system might not survive.
+inline constexpr int max_threads = 1024;
+inline constexpr int max_batch = 65536;
+inline constexpr int max_size = 4096;  ///< of the input, in pixels
+
+/// A check for the parser: it would read -1 as the largest number there is.
+std::string not_negative(const std::string& text);
+
 /// "on" or "off". Throws `Error` (usage) naming `option`.
 bool parse_switch(std::string_view text, std::string_view option);
 /// Position of `text` in `known`. Throws `Error` (usage) naming `option`, the choices and the nearest one.
@@ -41,6 +49,9 @@ template <class Value>
 void require_option(bool holds, std::string_view option, std::string_view rule, const Value& value) {
   if (!holds) fail(ErrorKind::usage, "{} wants {}, not {}", option, rule, value);
 }
+
+/// What is wrong with a JSON document, without the exception's own name in front.
+std::string reason_of(const nlohmann::json::exception& error);
 
 /// Prints a JSON document as people and programs read it: indented, doubles with all their digits.
 void print_json(std::ostream& out, const nlohmann::json& json);

@@ -58,7 +58,7 @@ nlohmann::json to_json(const Session& session, const std::filesystem::path& file
 
 int run_predict(const PredictOptions& options, Console& console) {
   require_option(options.top >= 1, "--top", "at least 1", options.top);
-  require_option(options.batch >= 1, "--batch", "at least 1 photo", options.batch);
+  require_option(options.batch >= 1 && options.batch <= max_batch, "--batch", "1 to 65536 photos", options.batch);
   SessionOptions wanted = options.session;
   wanted.wish = wanted.head.include_top ? HeadWish::as_given : HeadWish::as_weights;
   const Session session = open_session(wanted);

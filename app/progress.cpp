@@ -22,9 +22,10 @@ double steady_seconds() {
 ProgressLine::ProgressLine(Console& console, Clock clock)
     : console_(console), clock_(clock ? std::move(clock) : steady_seconds) {}
 
-void ProgressLine::begin(std::string label, std::int64_t total, std::int64_t done) {
+void ProgressLine::begin(std::string label, std::int64_t total, std::int64_t done, Amount amount) {
   clear();
   label_ = std::move(label);
+  amount_ = amount;
   total_ = total;
   first_ = done;
   started_ = clock_();
@@ -55,10 +56,12 @@ void ProgressLine::clear() {
 }
 
 std::string ProgressLine::status(std::int64_t done, std::string_view detail, double later) const {
-  std::string text = fmt::format("{}/{}", done, total_);
+  const auto written = [&](std::int64_t count) { return amount_ != nullptr ? amount_(count) : std::to_string(count); };
+  std::string text =
+      total_ > 0 || amount_ == nullptr ? fmt::format("{}/{}", written(done), written(total_)) : written(done);
   if (!detail.empty()) text += fmt::format("  {}", detail);
   const double elapsed = clock_() - started_;
-  if (done <= first_ || elapsed <= 0) return text;
+  if (done <= first_ || done > total_ || elapsed <= 0) return text;
   const double rest = elapsed / static_cast<double>(done - first_) * static_cast<double>(total_ - done);
   if (later >= 0) return text + fmt::format("  ETA {} (all {})", seconds_text(rest), seconds_text(rest + later));
   return text + fmt::format("  ETA {}", seconds_text(rest));

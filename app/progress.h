@@ -19,8 +19,9 @@ class ProgressLine {
   ProgressLine(const ProgressLine&) = delete;
   ProgressLine& operator=(const ProgressLine&) = delete;
 
-  /// Starts a phase of `total` things, `done` of which are not this run's work.
-  void begin(std::string label, std::int64_t total, std::int64_t done = 0);
+  using Amount = std::string (*)(std::int64_t);  ///< how a number of things is written
+  /// Starts a phase of `total` things (0: nobody knows how many), `done` of which are not this run's work.
+  void begin(std::string label, std::int64_t total, std::int64_t done = 0, Amount amount = nullptr);
   /// `detail` is shown as it is; `later` are the seconds that the phases behind this one are expected to take, negative
   /// where nobody knows.
   void update(std::int64_t done, std::string_view detail = {}, double later = -1);
@@ -34,6 +35,7 @@ class ProgressLine {
   Console& console_;
   Clock clock_;
   std::string label_;
+  Amount amount_ = nullptr;
   std::int64_t total_ = 0;
   std::int64_t first_ = 0;
   double started_ = 0;

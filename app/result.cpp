@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 
+#include "app/options.h"
 #include "app/terminal.h"
 #include "kernels/error.h"
 #include "kernels/files.h"
@@ -14,15 +15,16 @@ RunFolder RunFolder::create(const fs::path& path) {
   if (fs::exists(path) && !fs::is_directory(path)) {
     fail(ErrorKind::failed, "cannot write the run to '{}': it is a file; choose another --out", path.string());
   }
-  if (folder.has(kSettings) || folder.has(kCheckpoint) || folder.has(kResult)) {
-    const char* state = folder.has(kResult) ? "a finished run" : "a run that was begun";
-    fail(ErrorKind::usage, "'{}' already holds {}; go on with `thaw train --resume {}` or choose another --out",
-         path.string(), state, path.string());
-  }
   std::error_code error;
   fs::create_directories(path, error);
   if (error) {
     fail(ErrorKind::failed, "cannot make the folder '{}': {}; choose another --out", path.string(), error.message());
+  }
+  folder.take();
+  if (folder.has(kSettings) || folder.has(kCheckpoint) || folder.has(kResult)) {
+    const char* state = folder.has(kResult) ? "a finished run" : "a run that was begun";
+    fail(ErrorKind::usage, "'{}' already holds {}; go on with `thaw train --resume {}` or choose another --out",
+         path.string(), state, path.string());
   }
   // Known before hours of training, not behind them.
   const fs::path probe = path / ".probe";
@@ -37,7 +39,13 @@ RunFolder RunFolder::open(const fs::path& path) {
     fail(ErrorKind::data, "'{}' holds no run: there is no {} in it; start one with `thaw train --out {}`",
          path.string(), kSettings, path.string());
   }
+  folder.take();
   return folder;
+}
+
+void RunFolder::take() {
+  lock_ = std::make_shared<RunLock>(path_);
+  remove_abandoned_files(path_);
 }
 
 void RunFolder::write_json(const char* name, const nlohmann::json& json) const {
@@ -48,7 +56,7 @@ nlohmann::json RunFolder::read_json(const char* name) const {
   try {
     return nlohmann::json::parse(read_file(file(name)));
   } catch (const nlohmann::json::exception& error) {
-    fail(ErrorKind::data, "'{}' is damaged ({}); start the run again", file(name).string(), error.what());
+    fail(ErrorKind::data, "'{}' is damaged ({}); start the run again", file(name).string(), reason_of(error));
   }
 }
 

@@ -1,22 +1,27 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "app/run_lock.h"
 #include "framework/trainer.h"
 
 namespace thaw {
 
 /// The folder of one training run. Every file in it appears whole or not at all:
-/// `settings.json` (at the start), `metrics.jsonl` (a line an epoch), `checkpoint.thaw` (each epoch and at an
-/// interruption), `best.h5` (best validation accuracy), `last.h5` and `result.json` (at the end).
+/// `settings.json` (at the start), `metrics.jsonl` (a line an epoch), `checkpoint.thaw` (each epoch, each so many steps
+/// and at an interruption), `best.h5` (best validation accuracy), `last.h5` and `result.json` (at the end). While an
+/// object or a copy of it lives, no other process can open the folder; what a killed one left half written is removed.
 class RunFolder {
  public:
-  /// A folder for a new run. Throws `Error`: (usage) where it holds a run already, (failed) where it cannot be made.
+  /// A folder for a new run. Throws `Error`: (usage) where it holds a run already, (failed) where it cannot be made or
+  /// another process has it.
   static RunFolder create(const std::filesystem::path& path);
-  /// The folder of a run that was begun. Throws `Error` (data) where it holds none.
+  /// The folder of a run that was begun. Throws `Error`: (data) where it holds none, (failed) where another process has
+  /// it.
   static RunFolder open(const std::filesystem::path& path);
 
   [[nodiscard]] std::filesystem::path file(const char* name) const { return path_ / name; }
@@ -36,7 +41,10 @@ class RunFolder {
 
  private:
   explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
+  void take();
+
   std::filesystem::path path_;
+  std::shared_ptr<RunLock> lock_;
 };
 
 /// One line of `metrics.jsonl`: epoch, train_loss, train_accuracy, train_eval_loss and train_eval_accuracy where they

@@ -1,6 +1,7 @@
 #include "app/session.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "app/options.h"
 #include "kernels/digest.h"
@@ -67,8 +68,19 @@ bool same_head(const ModelCard& card, const SessionOptions& options, const HeadO
   return head.classes > 0 && card.class_names == options.class_names && card.hidden == head.hidden;
 }
 
+/// One such value would spoil every output, and the training would be blamed for it.
+void require_finite(const WeightSet& set, const std::string& file) {
+  for (const NamedTensor& tensor : set.tensors) {
+    const auto bad = std::count_if(tensor.data.begin(), tensor.data.end(), [](float x) { return !std::isfinite(x); });
+    if (bad == 0) continue;
+    fail(ErrorKind::data, "'{}': {} of the {} values of '{}' are NaN or infinite; choose other weights", file, bad,
+         tensor.data.size(), tensor.name);
+  }
+}
+
 void load_file(Session& session, const SessionOptions& options, const HeadOptions& head, const ModelCard& card) {
   const WeightSet set = read_weights(options.weights, pretrained_spec(*session.network, head.include_top));
+  require_finite(set, options.weights);
   session.head_loaded = same_head(card, options, head);
   load_weights(*session.network, set, session.head_loaded);
   session.notes = set.notes;
@@ -85,7 +97,8 @@ ModelSpec pretrained_spec(const Network& network, bool include_top) {
 }
 
 Device open_device(const DeviceOptions& options) {
-  require_option(options.threads >= 0, "--threads", "0 (all) or more", options.threads);
+  require_option(options.threads >= 0 && options.threads <= max_threads, "--threads", "0 (all) to 1024",
+                 options.threads);
   Device device;
   device.backend = make_backend(options.device, {.threads = options.threads});
   const DeviceInfo info = device.backend->info();
@@ -105,6 +118,7 @@ Context Session::context() const {
 }
 
 Session open_session(const SessionOptions& options) {
+  require_option(options.size <= max_size, "--size", "at most 4096 pixels", options.size);
   const ModelCard found = card_of(options);
   const std::string model = model_of(options, found);
   const HeadOptions head = head_of(options, found);

@@ -23,6 +23,10 @@ void install(void (*handler)(int)) {
   action.sa_flags = SA_RESTART;  // a half-written file is finished, not broken off
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+  // A closed terminal stops a run as SIGTERM does, but `nohup` has asked for the contrary.
+  struct sigaction hangup = {};
+  sigaction(SIGHUP, nullptr, &hangup);
+  if (hangup.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, nullptr);
 }
 
 }  // namespace

@@ -2,8 +2,8 @@
 
 namespace thaw {
 
-/// While alive, the first SIGINT or SIGTERM only raises a flag, so that the work can finish its step and save; the
-/// second one ends the process at once. One at a time.
+/// While alive, the first SIGINT, SIGTERM or SIGHUP only raises a flag, so that the work can finish its step and save;
+/// the second one ends the process at once. One at a time.
 class SignalGuard {
  public:
   SignalGuard();
@@ -12,7 +12,7 @@ class SignalGuard {
   SignalGuard& operator=(const SignalGuard&) = delete;
 
   [[nodiscard]] bool requested() const;
-  /// 130 behind SIGINT, 143 behind SIGTERM, 0 behind none.
+  /// 130 behind SIGINT, 143 behind SIGTERM, 129 behind SIGHUP, 0 behind none.
   [[nodiscard]] int exit_code() const;
 };
 

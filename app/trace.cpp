@@ -62,7 +62,9 @@ Tensor input_of(const TraceOptions& options, const Session& session, const std::
     pixels.assign(bytes.begin(), bytes.end());
   } else {
     const std::vector<std::filesystem::path> files(options.input.begin(), options.input.end());
-    pixels = read_photos(files, session.network->size, options.session.device.threads).pixels;
+    HostBatch batch;
+    read_photos(files, session.network->size, options.session.device.threads, batch);
+    pixels = std::move(batch.pixels);
   }
   const std::int64_t n = static_cast<std::int64_t>(pixels.size()) / (side * side * 3);
   return Tensor::from_host(session.device.backend, {n, side, side, 3}, session.context().master(),

@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <optional>
 
 #include "app/commands.h"
 #include "app/options.h"
@@ -22,22 +24,30 @@ struct TrainOptions {
 };
 
 void require_given(const TrainOptions& options, const char* option, const char* what) {
-  if (!options.given(option)) fail(ErrorKind::usage, "{} is needed: {}; see `thaw train --help`", option, what);
+  if (!options.given(option) || options.command->get_option(option)->as<std::string>().empty()) {
+    fail(ErrorKind::usage, "{} is needed: {}; see `thaw train --help`", option, what);
+  }
 }
 
-int train(TrainSettings settings, const RunFolder& folder, const nlohmann::json* digests, const TrainOptions& options,
-          Console& console) {
+/// What a run that goes on must agree with.
+struct Begun {
+  nlohmann::json digests;
+  int epochs = 0;  ///< that were asked for
+};
+
+int train(TrainSettings settings, const RunFolder& folder, const std::optional<Begun>& begun,
+          const TrainOptions& options, Console& console) {
   const auto start = std::chrono::steady_clock::now();
   TrainInputs inputs = open_train_inputs(settings, console);
-  if (digests != nullptr && inputs.digests != *digests) {
-    const bool photos = inputs.digests.at("data_sha256") != digests->at("data_sha256");
+  if (begun && inputs.digests != begun->digests) {
+    const bool photos = inputs.digests.at("data_sha256") != begun->digests.value("data_sha256", "");
     fail(ErrorKind::data, "{} '{}' changed since the run in '{}' began; put the old content back or start a new run",
          photos ? "the photos in" : "the weights file", photos ? settings.data : settings.weights,
          folder.path().string());
   }
   TrainingRun run(settings, std::move(inputs), folder, console, options.json);
   run.data_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  if (digests != nullptr) run.restore();
+  if (begun) run.restore(begun->epochs);
   return run.run();
 }
 
@@ -47,46 +57,47 @@ int start_run(const TrainOptions& options, Console& console) {
   require_given(options, "--out", "the folder for the results of a new run (or --resume for an old one)");
   options.settings.check();
   const bool existed = std::filesystem::exists(options.out);
-  const RunFolder folder = RunFolder::create(options.out);
   try {
-    return train(options.settings, folder, nullptr, options, console);
+    return train(options.settings, RunFolder::create(options.out), std::nullopt, options, console);
   } catch (...) {
     std::error_code ignored;  // an empty folder would only confuse; remove takes no other
-    if (!existed) std::filesystem::remove(folder.path(), ignored);
+    if (!existed) std::filesystem::remove(options.out, ignored);
     throw;
   }
 }
 
 int resume_run(const TrainOptions& options, Console& console) {
-  constexpr std::array<std::string_view, 5> allowed = {"resume", "epochs", "threads", "json", "help"};
+  constexpr std::array<std::string_view, 6> allowed = {"resume",  "epochs", "checkpoint-steps",
+                                                       "threads", "json",   "help"};
   for (const CLI::Option* option : options.command->get_options()) {
     const std::string name = option->get_lnames().empty() ? option->get_name() : option->get_lnames().front();
     if (option->count() > 0 && std::find(allowed.begin(), allowed.end(), name) == allowed.end()) {
       fail(ErrorKind::usage,
-           "--{} cannot be changed by --resume: the run goes on as it was begun; only --epochs, --threads and --json "
-           "may be given",
+           "--{} cannot be changed by --resume: the run goes on as it was begun; only --epochs, --checkpoint-steps, "
+           "--threads and --json may be given",
            name);
     }
   }
   const RunFolder folder = RunFolder::open(options.resume);
   const nlohmann::json saved = folder.read_json(RunFolder::kSettings);
   TrainSettings settings;
-  nlohmann::json digests;
+  Begun begun;
   try {
     settings = train_settings_from(saved.at("settings"));
-    digests = saved.at("digests");
+    begun = {.digests = saved.at("digests"), .epochs = settings.epochs};
   } catch (const nlohmann::json::exception& error) {
     fail(ErrorKind::data, "'{}' cannot be read ({}); it is of another version of thaw",
-         folder.file(RunFolder::kSettings).string(), error.what());
+         folder.file(RunFolder::kSettings).string(), reason_of(error));
   }
-  const int planned = settings.epochs;
   if (options.given("--epochs")) settings.epochs = options.settings.epochs;
   if (options.given("--threads")) settings.threads = options.settings.threads;
+  if (options.given("--checkpoint-steps")) settings.checkpoint_steps = options.settings.checkpoint_steps;
   settings.check();
-  if (folder.has(RunFolder::kResult) && settings.epochs <= planned) {
-    fail(ErrorKind::usage, "the run in '{}' is finished; give --epochs above {} to train on", options.resume, planned);
+  if (folder.has(RunFolder::kResult) && settings.epochs <= begun.epochs) {
+    fail(ErrorKind::usage, "the run in '{}' is finished; give --epochs above {} to train on", options.resume,
+         begun.epochs);
   }
-  return train(settings, folder, &digests, options, console);
+  return train(settings, folder, begun, options, console);
 }
 
 int run_train(const TrainOptions& options, Console& console) {

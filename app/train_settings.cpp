@@ -25,7 +25,8 @@ constexpr auto kFields = std::make_tuple(
     std::pair("flip", &TrainSettings::flip), std::pair("crop", &TrainSettings::crop),
     std::pair("bad_images", &TrainSettings::bad_images), std::pair("no_cache", &TrainSettings::no_cache),
     std::pair("cache_limit", &TrainSettings::cache_limit), std::pair("image_cache", &TrainSettings::image_cache),
-    std::pair("early_stop", &TrainSettings::early_stop), std::pair("train_eval", &TrainSettings::train_eval));
+    std::pair("early_stop", &TrainSettings::early_stop), std::pair("train_eval", &TrainSettings::train_eval),
+    std::pair("checkpoint_steps", &TrainSettings::checkpoint_steps));
 
 template <class Use>
 void for_each_field(const Use& use) {
@@ -64,7 +65,10 @@ void add_method_options(CLI::App* command, TrainSettings& s) {
                       "stop after so many epochs without a better validation accuracy; 0: never");
   command->add_option("--train-eval", s.train_eval,
                       "accuracy over the training photos in inference mode: each epoch, last, or off");
-  command->add_option("--seed", s.seed, "of everything random; the same seed gives the same bits");
+  command->add_option("--checkpoint-steps", s.checkpoint_steps,
+                      "save the run's state after so many steps as well as after each epoch; 0: only then");
+  command->add_option("--seed", s.seed, "of everything random; the same seed gives the same bits")
+      ->check(CLI::Validator(not_negative, ""));
 }
 
 void add_machine_options(CLI::App* command, TrainSettings& s) {
@@ -87,12 +91,15 @@ void add_training_options(CLI::App* command, TrainSettings& settings) {
 void TrainSettings::check() const {
   require_option(epochs >= 1, "--epochs", "at least 1", epochs);
   require_option(batch >= 1, "--batch", "at least 1 photo", batch);
+  require_option(batch <= max_batch, "--batch", "at most 65536 photos", batch);
   require_option(lr > 0 && std::isfinite(lr), "--lr", "a positive number", lr);
   require_option(warmup_steps >= 0, "--warmup-steps", "0 or more", warmup_steps);
   require_option(dropout >= 0 && dropout < 1, "--dropout", "a rate in [0, 1)", dropout);
   require_option(size == 0 || size >= 32, "--size", "at least 32 pixels (or 0)", size);
+  require_option(size <= max_size, "--size", "at most 4096 pixels", size);
   require_option(early_stop >= 0, "--early-stop", "0 (never) or more epochs", early_stop);
-  require_option(threads >= 0, "--threads", "0 (all) or more", threads);
+  require_option(checkpoint_steps >= 0, "--checkpoint-steps", "0 (each epoch) or more", checkpoint_steps);
+  require_option(threads >= 0 && threads <= max_threads, "--threads", "0 (all) to 1024", threads);
   parse_choice(dtype, "--dtype", {"auto", "f32", "bf16"});  // checkpoints keep f32
   parse_choice(bn, "--bn", {"train", "inference", "frozen-affine"});
   parse_choice(schedule, "--schedule", {"constant", "cosine"});
@@ -127,7 +134,8 @@ TrainSettings train_settings_from(const nlohmann::json& json) {
 
 nlohmann::json recipe_of(const TrainSettings& settings) {
   nlohmann::json json = to_json(settings);
-  for (const char* name : {"weights", "data", "threads", "no_cache", "cache_limit", "image_cache", "train_eval"}) {
+  for (const char* name :
+       {"weights", "data", "threads", "no_cache", "cache_limit", "image_cache", "train_eval", "checkpoint_steps"}) {
     json.erase(name);
   }
   return json;

@@ -38,6 +38,7 @@ struct TrainSettings {
   std::string image_cache = "2GiB";
   int early_stop = 0;
   std::string train_eval = "last";
+  std::int64_t checkpoint_steps = 0;
 
   /// Throws `Error` (usage) naming the first option that is impossible by itself.
   void check() const;

@@ -69,8 +69,9 @@ ConfusionMatrix TrainingRun::test_matrix(const Evaluation& test) const {
 
 void TrainingRun::finish() {
   const auto start = Clock::now();
+  if (!saved_) complete([this] { save(); });
   EpochMetrics& final = history_.back();
-  save_weights(RunFolder::kLast, final);
+  complete([&] { weights_now(final).write(folder_.file(RunFolder::kLast)); });
   if (settings_.train_eval == "last") {
     begin(Progress::Phase::evaluate, "training photos", inputs_.split.train.size());
     final.train_eval = trainer_->evaluate(inputs_.split.train);
@@ -81,7 +82,7 @@ void TrainingRun::finish() {
   progress_.clear();
   timing_.evaluate += std::chrono::duration<double>(Clock::now() - start).count();
   const nlohmann::json result = report(test, best_test);
-  folder_.write_json(RunFolder::kResult, result);
+  complete([&] { folder_.write_json(RunFolder::kResult, result); });
   if (json_) {
     console_.out << result.dump(2) << "\n";
   }

@@ -2,12 +2,11 @@
 
 #include <fmt/format.h>
 
-#include "app/version.h"
+#include <cmath>
+
 #include "framework/optimizer.h"
 #include "kernels/error.h"
 #include "kernels/files.h"
-#include "models/weight_spec.h"
-#include "weights/thaw_h5.h"
 
 namespace thaw {
 
@@ -29,7 +28,8 @@ TrainingRun::TrainingRun(TrainSettings settings, TrainInputs inputs, RunFolder f
       progress_(console),
       images_(inputs_.dataset, {.size = settings_.size,
                                 .threads = settings_.threads,
-                                .augment = {.flip = settings_.flip, .crop = settings_.crop, .seed = settings_.seed}}),
+                                .augment = {.flip = settings_.flip, .crop = settings_.crop, .seed = settings_.seed},
+                                .prefetch = prefetch_for(*inputs_.session.device.backend)}),
       trainer_(make_trainer()),
       best_rule_(true, settings_.early_stop, 0.0) {}
 
@@ -45,7 +45,10 @@ std::unique_ptr<Trainer> TrainingRun::make_trainer() {
   auto trainer = std::make_unique<Trainer>(*inputs_.session.network, inputs_.session.context(), images_,
                                            make_optimizer(settings_.optimizer), options);
   trainer->stop_requested = [this] { return signals_.requested(); };
-  trainer->on_progress = [this](const Progress& progress) { show(progress); };
+  trainer->on_progress = [this](const Progress& progress) {
+    show(progress);
+    checkpoint_between_steps(progress);
+  };
   // A cached prefix sees every photo once, so that keeping decoded photos would be memory for nothing.
   if (!trainer->why_uncached().empty()) images_.keep_decoded(parse_bytes(settings_.image_cache, "--image-cache"));
   return trainer;
@@ -74,10 +77,22 @@ double TrainingRun::seconds_left() const {
 }
 
 int TrainingRun::run() {
+  try {
+    return train_to_the_end();
+  } catch (...) {
+    // With nothing to go on from, the same command must be able to start again in this folder.
+    std::error_code ignored;
+    const bool begun = restored_ || without_room_ || folder_.has(RunFolder::kCheckpoint);
+    if (!begun) std::filesystem::remove(folder_.file(RunFolder::kSettings), ignored);
+    throw;
+  }
+}
+
+int TrainingRun::train_to_the_end() {
   timing_.data += data_seconds;
-  write_settings();
   std::error_code ignored;
   std::filesystem::remove(folder_.file(RunFolder::kResult), ignored);  // of a finished run that is trained on
+  write_settings();
   print_header();
   if (!prepare()) return interrupted();
   while (position_.epoch < settings_.epochs && !best_rule_.should_stop()) {
@@ -111,7 +126,7 @@ bool TrainingRun::prepare() {
 }
 
 bool TrainingRun::train_one_epoch() {
-  const auto start = Clock::now();
+  booked_ = Clock::now();
   const std::int64_t done = std::int64_t{position_.batch} * settings_.batch;
   begin(Progress::Phase::train, fmt::format("epoch {}/{}", position_.epoch + 1, settings_.epochs),
         inputs_.split.train.size(), done);
@@ -121,8 +136,8 @@ bool TrainingRun::train_one_epoch() {
   }
   const bool finished = trainer_->train_epoch(inputs_.split.train, position_);
   progress_.clear();
-  epoch_seconds_ += seconds_since(start);
-  timing_.train += seconds_since(start);
+  book_training_time();
+  saved_ = false;
   return finished;
 }
 
@@ -141,18 +156,21 @@ void TrainingRun::finish_epoch() {
     metrics.train_eval = trainer_->evaluate(inputs_.split.train);
   }
   progress_.clear();
+  if (!std::isfinite(metrics.validation.loss)) {
+    fail(ErrorKind::failed, "the validation loss became NaN or infinite in epoch {}: try a smaller --lr",
+         metrics.epoch);
+  }
   metrics.eval_seconds = seconds_since(start);
   timing_.evaluate += metrics.eval_seconds;
   const bool best = best_rule_.improved(metrics.validation.accuracy);
   if (best) {
     best_epoch_ = metrics.epoch;
-    save_weights(RunFolder::kBest, metrics);
+    unsaved_best_ = weights_now(metrics);
   }
   history_.push_back(metrics);
   ++epochs_here_;
   seconds_here_ += metrics.train_seconds + metrics.eval_seconds;
-  save_checkpoint();
-  folder_.write_metrics(history_);
+  save_if_possible();
   print_epoch(metrics, best);
 }
 
@@ -165,30 +183,6 @@ void TrainingRun::print_epoch(const EpochMetrics& metrics, bool best) {
   const int left = settings_.epochs - metrics.epoch;
   if (left > 0) say_ << fmt::format("  ETA {}", seconds_text(seconds_here_ / epochs_here_ * left));
   say_ << std::endl;
-}
-
-int TrainingRun::interrupted() {
-  progress_.clear();
-  save_checkpoint();
-  folder_.write_metrics(history_);
-  console_.err << fmt::format(
-                      "thaw: stopped in epoch {} behind {} of its steps; all of it is saved. Go on with: "
-                      "thaw train --resume {}",
-                      position_.epoch + 1, position_.batch, folder_.path().string())
-               << std::endl;
-  return signals_.exit_code();
-}
-
-void TrainingRun::save_weights(const char* name, const EpochMetrics& metrics) const {
-  WeightSet set = collect_weights(*inputs_.session.network);
-  set.source = fmt::format("thaw {} from {}", version(), inputs_.session.weights_source);
-  set.source_sha256 = inputs_.session.weights_sha256;
-  ModelCard card = inputs_.session.card;
-  card.training = {{"recipe", recipe_of(settings_)},
-                   {"digests", inputs_.digests},
-                   {"epoch", metrics.epoch},
-                   {"val_accuracy", metrics.validation.accuracy}};
-  write_thaw_h5(folder_.file(name), set, card.metadata());
 }
 
 }  // namespace thaw

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +15,9 @@
 #include "app/train_settings.h"
 #include "data/split.h"
 #include "models/selector.h"
+#include "weights/checkpoint.h"
+#include "weights/store.h"
+#include "weights/thaw_h5.h"
 
 namespace thaw {
 
@@ -30,12 +34,20 @@ struct TrainInputs {
 /// Opens photos and weights and builds the network. Replaces `auto` in the settings by what it came to mean.
 TrainInputs open_train_inputs(TrainSettings& settings, Console& console);
 
+/// A weight file's content.
+struct WeightFile {
+  WeightSet set;
+  Metadata metadata;
+  void write(const std::filesystem::path& path) const { write_thaw_h5(path, set, metadata); }
+};
+
 /// One training run in its folder: epochs with evaluation, checkpoints, and the report at the end.
 class TrainingRun {
  public:
   TrainingRun(TrainSettings settings, TrainInputs inputs, RunFolder folder, Console& console, bool json);
-  /// Continues where the folder's checkpoint stands.
-  void restore();
+  /// Continues where the folder's checkpoint stands; `planned` are the epochs that were asked for so far.
+  /// Throws `Error`: (data) where checkpoint and best weights cannot be used, (usage) for fewer epochs than are done.
+  void restore(int planned);
   /// Trains to the end; returns the exit code (0, 130 or 143).
   int run();
   double data_seconds = 0;  ///< that opening the inputs took
@@ -44,18 +56,31 @@ class TrainingRun {
   using Clock = std::chrono::steady_clock;
   std::unique_ptr<Trainer> make_trainer();
   void write_settings() const;
+  void restore_state(const Checkpoint& checkpoint, const std::string& file);
+  void require_epochs(int planned) const;
+  void require_best_weights(int planned) const;
   void print_header();
   void show(const Progress& progress);
   void begin(Progress::Phase phase, std::string label, std::size_t total, std::int64_t done = 0);
 
+  int train_to_the_end();
   bool prepare();
   bool train_one_epoch();
   void finish_epoch();
   void print_epoch(const EpochMetrics& metrics, bool best);
   [[nodiscard]] double seconds_left() const;
   int interrupted();
-  void save_checkpoint();
-  void save_weights(const char* name, const EpochMetrics& metrics) const;
+
+  [[nodiscard]] WeightFile weights_now(const EpochMetrics& metrics) const;
+  void write_checkpoint_file();
+  /// Best weights, checkpoint and metrics, in the order that lets a run be killed in between. Throws `Error`.
+  void save();
+  /// The same; where there is no room it says so and lets the run go on, to try again the next time.
+  void save_if_possible();
+  void checkpoint_between_steps(const Progress& progress);
+  /// Writes what a finished run cannot be without; the `Error` says how to go on.
+  void complete(const std::function<void()>& write);
+  void book_training_time();
 
   void finish();
   [[nodiscard]] Evaluation test_of_best(const Evaluation& last);
@@ -79,10 +104,14 @@ class TrainingRun {
   std::vector<EpochMetrics> history_;
   EarlyStopping best_rule_;
   int best_epoch_ = 0;
+  std::optional<WeightFile> unsaved_best_;  // waits for its file; no checkpoint may go before it
   bool restored_ = false;
-  double epoch_seconds_ = 0;  // spent training in the epoch that is under way, before an interruption
-  int epochs_here_ = 0;       // finished by this process
-  double seconds_here_ = 0;   // that those took
+  bool saved_ = false;         // the folder holds all that has been done
+  bool without_room_ = false;  // the last attempt to save failed
+  Clock::time_point booked_;   // up to where training time is counted
+  double epoch_seconds_ = 0;   // spent training in the epoch that is under way, before an interruption
+  int epochs_here_ = 0;        // finished by this process
+  double seconds_here_ = 0;    // that those took
   Timing timing_;
 };
 

@@ -1,5 +1,9 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+
+#include "app/options.h"
 #include "app/training_run.h"
 #include "app/version.h"
 #include "kernels/error.h"
@@ -75,7 +79,7 @@ void TrainingRun::write_settings() const {
                                               {"test", inputs_.split.test.size()}}}});
 }
 
-void TrainingRun::save_checkpoint() {
+void TrainingRun::write_checkpoint_file() {
   Checkpoint checkpoint;
   nlohmann::json history = nlohmann::json::array();
   for (const EpochMetrics& metrics : history_) history.push_back(to_json(metrics));
@@ -96,28 +100,65 @@ void TrainingRun::save_checkpoint() {
   write_checkpoint(folder_.file(RunFolder::kCheckpoint), checkpoint);
 }
 
-void TrainingRun::restore() {
+void TrainingRun::restore(int planned) {
   restored_ = true;
   const std::string file = folder_.file(RunFolder::kCheckpoint).string();
-  if (!folder_.has(RunFolder::kCheckpoint) && !folder_.has("checkpoint.thaw.previous")) return;  // nothing done yet
+  const std::array<const char*, 3> names = {"", ".new", ".previous"};
+  if (std::none_of(names.begin(), names.end(), [&](const char* end) { return std::filesystem::exists(file + end); })) {
+    return;  // nothing was done yet
+  }
   std::string note;
   const Checkpoint checkpoint = read_checkpoint(file, &note);
   if (!note.empty()) console_.err << "thaw: " << note << std::endl;
   try {
-    const nlohmann::json json = nlohmann::json::parse(checkpoint.text);
-    position_ = position_from(json.at("position"));
-    epoch_seconds_ = json.at("epoch_seconds").get<double>();
-    timing_ = timing_from(json.at("timing"));
-    for (const nlohmann::json& line : json.at("history")) history_.push_back(epoch_metrics_from(line));
-    restore_parameters(*inputs_.session.network, arrays_of(checkpoint, kParameter), file);
-    trainer_->optimizer().restore(json.at("optimizer_steps").get<std::int64_t>(), arrays_of(checkpoint, kOptimizer),
-                                  inputs_.session.network->parameters.trainable());
+    restore_state(checkpoint, file);
   } catch (const nlohmann::json::exception& error) {
-    fail(ErrorKind::data, "'{}' cannot be read ({}); it is of another version of thaw", file, error.what());
+    fail(ErrorKind::data, "'{}' cannot be read ({}); it is of another version of thaw", file, reason_of(error));
   }
   for (const EpochMetrics& metrics : history_) {
     if (best_rule_.improved(metrics.validation.accuracy)) best_epoch_ = metrics.epoch;
   }
+  require_epochs(planned);
+  if (best_epoch_ > 0) require_best_weights(planned);
+}
+
+void TrainingRun::restore_state(const Checkpoint& checkpoint, const std::string& file) {
+  const nlohmann::json json = nlohmann::json::parse(checkpoint.text);
+  position_ = position_from(json.at("position"));
+  epoch_seconds_ = json.at("epoch_seconds").get<double>();
+  timing_ = timing_from(json.at("timing"));
+  for (const nlohmann::json& line : json.at("history")) history_.push_back(epoch_metrics_from(line));
+  restore_parameters(*inputs_.session.network, arrays_of(checkpoint, kParameter), file);
+  trainer_->optimizer().restore(json.at("optimizer_steps").get<std::int64_t>(), arrays_of(checkpoint, kOptimizer),
+                                inputs_.session.network->parameters.trainable());
+}
+
+void TrainingRun::require_epochs(int planned) const {
+  const int begun = position_.epoch + (position_.batch > 0 ? 1 : 0);
+  if (settings_.epochs >= std::min(begun, planned)) return;
+  fail(ErrorKind::usage, "--epochs {} is less than the {} that were begun in '{}'; give {} or more", settings_.epochs,
+       begun, folder_.path().string(), begun);
+}
+
+/// best.h5 is ahead of the checkpoint where the run was killed between writing the two, or the newest checkpoint is
+/// damaged. The same epochs then come again and write the same file, unless another number of epochs changes them.
+void TrainingRun::require_best_weights(int planned) const {
+  const std::filesystem::path file = folder_.file(RunFolder::kBest);
+  if (!std::filesystem::exists(file)) {
+    fail(ErrorKind::data, "'{}' with the weights of epoch {} is missing; put it back or start a new run", file.string(),
+         best_epoch_);
+  }
+  const nlohmann::json training = read_model_card(file).training;
+  const int epoch = training.is_object() ? training.value("epoch", 0) : 0;
+  const bool ahead = epoch > position_.epoch;
+  if (epoch == best_epoch_ || (ahead && settings_.epochs == planned)) return;
+  if (ahead) {
+    fail(ErrorKind::usage,
+         "'{}' is of epoch {} and ahead of the checkpoint; run `thaw train --resume {}` without --epochs first",
+         file.string(), epoch, folder_.path().string());
+  }
+  fail(ErrorKind::data, "'{}' does not hold the weights of epoch {}; put the run's own file back or start a new run",
+       file.string(), best_epoch_);
 }
 
 }  // namespace thaw

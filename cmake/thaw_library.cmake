@@ -10,8 +10,10 @@ endif()
 
 add_library(thaw_flags INTERFACE)
 target_compile_options(thaw_flags INTERFACE
-  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow -Wconversion -Werror>)
-target_include_directories(thaw_flags INTERFACE ${PROJECT_SOURCE_DIR})
+  $<BUILD_INTERFACE:$<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow -Wconversion -Werror>>)
+target_compile_features(thaw_flags INTERFACE cxx_std_20)
+target_include_directories(thaw_flags INTERFACE
+  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/thaw>)
 if(THAW_SANITIZE)
   target_compile_options(thaw_flags INTERFACE
     $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${THAW_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=undefined>)

@@ -5,8 +5,8 @@
 #include <cstring>
 #include <fstream>
 #include <memory>
-#include <numeric>
 
+#include "data/jpeg.h"
 #include "kernels/error.h"
 #include "kernels/files.h"
 
@@ -52,7 +52,6 @@ void counted_free(void* pointer) {
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wshadow"
 #pragma GCC diagnostic ignored "-Wunused-function"
-#define STBI_ONLY_JPEG
 #define STBI_ONLY_PNG
 #define STBI_NO_STDIO
 #define STBI_MAX_DIMENSIONS 16384
@@ -86,53 +85,29 @@ bool is_png(Bytes b) {
   return b.size() >= sizeof magic && std::equal(std::begin(magic), std::end(magic), b.begin());
 }
 
-/// Whether the Huffman tables of a DHT segment, whose bytes behind the length are [at, end), are no larger than a table
-/// can be. stb_image would write behind its own (and read on where the segment ends within a table).
-bool huffman_tables_fit(Bytes b, std::size_t at, std::size_t end) {
-  constexpr std::size_t head = 17, most_codes = 256;  // a class and an index in one byte, then the codes of 16 lengths
-  while (at < end) {
-    if (at + head > b.size()) return false;
-    const std::size_t codes = std::accumulate(&b[at + 1], &b[at] + head, std::size_t{0});
-    if (codes > most_codes) return false;
-    at += head + codes;
-  }
-  return at == end;
-}
-
-enum class Body { complete, truncated, bad_table };
-
-/// Walks the markers to the end-of-image marker. stb_image fills what a truncated file lacks with grey and reports no
-/// error, and a search for FF D9 would be fooled by an embedded thumbnail; the walk is not.
-Body jpeg_body(Bytes b) {
-  std::size_t at = 2;  // behind FF D8
-  while (at + 1 < b.size()) {
-    const std::uint8_t marker = b[at + 1];
-    const bool within_scan = b[at] != 0xFF || marker == 0x00 || (marker >= 0xD0 && marker <= 0xD7);
-    if (within_scan || marker == 0xFF) {
-      ++at;  // entropy-coded bytes, restart markers and fill bytes
-    } else if (marker == 0xD9) {
-      return Body::complete;
-    } else {
-      if (at + 3 >= b.size()) return Body::truncated;
-      const std::size_t end = at + 2 + (std::size_t{b[at + 2]} << 8 | b[at + 3]);
-      if (marker == 0xC4 && !huffman_tables_fit(b, at + 4, end)) return Body::bad_table;
-      at = end;
-    }
-  }
-  return Body::truncated;
-}
-
 /// Walks the chunks to a whole IEND chunk.
-Body png_body(Bytes b) {
+bool png_is_complete(Bytes b) {
   std::size_t at = 8;
   while (at + 12 <= b.size()) {
     const std::size_t length =
         std::size_t{b[at]} << 24 | std::size_t{b[at + 1]} << 16 | std::size_t{b[at + 2]} << 8 | b[at + 3];
-    if (length > b.size() - at - 12) return Body::truncated;
-    if (std::memcmp(b.data() + at + 4, "IEND", 4) == 0) return Body::complete;
+    if (length > b.size() - at - 12) return false;
+    if (std::memcmp(b.data() + at + 4, "IEND", 4) == 0) return true;
     at += 12 + length;
   }
-  return Body::truncated;
+  return false;
+}
+
+/// Returns what is wrong with the file, or nothing where it was decoded.
+std::string decode_png(Bytes bytes, Image& image) {
+  int channels = 0;
+  const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
+      stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &image.width, &image.height, &channels, 3),
+      stbi_image_free);
+  if (pixels == nullptr) return stbi_failure_reason();
+  image.rgb.assign(pixels.get(),
+                   pixels.get() + static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height) * 3);
+  return {};
 }
 
 void check_filled(const Image& image) {
@@ -148,67 +123,65 @@ void append_bytes(void* context, void* data, int size) {
   static_cast<std::string*>(context)->append(static_cast<const char*>(data), static_cast<std::size_t>(size));
 }
 
-/// What is known before anything is decoded.
-struct Header {
+/// Width and height from the header; throws `reason` in a sentence where there is none.
+ImageSize header_size(Bytes bytes, std::string_view name) {
   ImageSize size;
-  bool complete = false;
-};
-
-Header read_header(Bytes bytes, std::string_view name) {
-  if (bytes.empty()) fail(ErrorKind::data, "'{}' is an empty file, not a photo; remove it or copy it again", name);
-  if (bytes.size() > max_image_file_bytes) {
-    fail(ErrorKind::data, "'{}' has {} bytes, more than the {} allowed for a photo; make it smaller", name,
-         bytes.size(), max_image_file_bytes);
+  std::string reason;
+  if (is_png(bytes)) {
+    int channels = 0;
+    if (stbi_info_from_memory(bytes.data(), static_cast<int>(bytes.size()), &size.width, &size.height, &channels) == 0)
+      reason = stbi_failure_reason();
+  } else {
+    size = jpeg_size(bytes);
+    if (size.width == 0 || size.height == 0) reason = "it has no size";
   }
-  if (!is_jpeg(bytes) && !is_png(bytes)) {
-    fail(ErrorKind::data, "'{}' is no photo: expected a JPEG or PNG file, found other bytes; convert or remove it",
-         name);
-  }
-  const Body body = is_png(bytes) ? png_body(bytes) : jpeg_body(bytes);
-  if (body == Body::bad_table) {
-    fail(ErrorKind::data, "'{}' is damaged: a Huffman table has more codes than there are; copy it again or remove it",
-         name);
-  }
-  ImageSize size;
-  int channels = 0;
-  if (stbi_info_from_memory(bytes.data(), static_cast<int>(bytes.size()), &size.width, &size.height, &channels) == 0) {
+  if (!reason.empty()) {
     fail(ErrorKind::data,
          "'{}' has an unusable {} header ({}; at most {} pixels a side are allowed); copy the file again, make it "
          "smaller or remove it",
-         name, is_png(bytes) ? "PNG" : "JPEG", stbi_failure_reason(), max_image_side);
+         name, is_png(bytes) ? "PNG" : "JPEG", reason, max_image_side);
   }
-  if (size.width > max_image_side || size.height > max_image_side ||
-      std::int64_t{size.width} * size.height > max_image_pixels) {
-    fail(ErrorKind::data,
-         "'{}' has {} x {} pixels, more than the {} a side or {} in all that are allowed; make it smaller", name,
-         size.width, size.height, max_image_side, max_image_pixels);
-  }
-  return {size, body == Body::complete};
+  return size;
 }
 
 }  // namespace
 
 bool looks_like_image(Bytes bytes) { return is_jpeg(bytes) || is_png(bytes); }
 
-ImageSize image_size(Bytes bytes, std::string_view name) { return read_header(bytes, name).size; }
+ImageSize image_size(Bytes bytes, std::string_view name) {
+  if (bytes.empty()) fail(ErrorKind::data, "'{}' is an empty file, not a photo; remove it or copy it again", name);
+  if (bytes.size() > max_image_file_bytes) {
+    fail(ErrorKind::data, "'{}' has {} bytes, more than the {} allowed for a photo; make it smaller", name,
+         bytes.size(), max_image_file_bytes);
+  }
+  if (!looks_like_image(bytes)) {
+    fail(ErrorKind::data, "'{}' is no photo: expected a JPEG or PNG file, found other bytes; convert or remove it",
+         name);
+  }
+  const ImageSize size = header_size(bytes, name);
+  if (size.width > max_image_side || size.height > max_image_side ||
+      std::int64_t{size.width} * size.height > max_image_pixels) {
+    fail(ErrorKind::data,
+         "'{}' has {} x {} pixels, more than the {} a side or {} in all that are allowed; make it smaller", name,
+         size.width, size.height, max_image_side, max_image_pixels);
+  }
+  return size;
+}
 
 Image decode_image(Bytes bytes, std::string_view name) {
-  if (!read_header(bytes, name).complete) {
+  const ImageSize size = image_size(bytes, name);
+  if (!(is_png(bytes) ? png_is_complete(bytes) : jpeg_is_complete(bytes))) {
     fail(ErrorKind::data,
          "'{}' is truncated: its {} bytes do not reach the end of the picture; copy it again or remove it", name,
          bytes.size());
   }
-  Image image;
-  int channels = 0;
-  const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
-      stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &image.width, &image.height, &channels, 3),
-      stbi_image_free);
-  if (pixels == nullptr) {
-    fail(ErrorKind::data, "'{}' is damaged: {} where a {} photo was expected; copy it again or remove it", name,
-         stbi_failure_reason(), is_png(bytes) ? "PNG" : "JPEG");
+  const bool png = is_png(bytes);
+  Image image{size.width, size.height, {}};
+  const std::string reason = png ? decode_png(bytes, image) : decode_jpeg(bytes, image);
+  if (!reason.empty()) {
+    fail(ErrorKind::data, "'{}' is damaged: {} where a {} photo was expected; copy it again or remove it", name, reason,
+         png ? "PNG" : "JPEG");
   }
-  image.rgb.assign(pixels.get(),
-                   pixels.get() + static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height) * 3);
   return image;
 }
 

@@ -33,7 +33,7 @@ inline constexpr std::int64_t max_image_pixels = 64'000'000;
 /// True if the bytes begin like a JPEG or a PNG file.
 bool looks_like_image(std::span<const std::uint8_t> bytes);
 
-/// Width and height, without decoding. Errors as `decode_image`, except that a truncated file may pass.
+/// Width and height from the header alone. Errors as `decode_image`.
 ImageSize image_size(std::span<const std::uint8_t> bytes, std::string_view name);
 
 /// Decodes a JPEG or PNG file, whatever its name says, to RGB; grey is repeated, alpha dropped, EXIF rotation ignored

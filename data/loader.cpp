@@ -10,8 +10,9 @@
 
 namespace thaw {
 
-/// The workers claim single photos in order, within a window of batches that moves on as batches are taken. A batch
-/// has a slot of a ring from its first claimed photo until it is taken.
+/// Without prefetch, a batch is prepared where it is asked for. Else workers claim single photos in order, within a
+/// window of batches that moves on as batches are taken. A batch has a slot of a ring from its first claimed photo
+/// until it is taken.
 class BatchLoader::Pipeline {
  public:
   Pipeline(ImageStore& store, std::vector<int> order, const LoaderOptions& options)
@@ -21,6 +22,7 @@ class BatchLoader::Pipeline {
         batches_((order_.size() + batch_size() - 1) / batch_size()),
         slots_(static_cast<std::size_t>(options.prefetch) + 1),
         limit_(static_cast<std::size_t>(options.prefetch)) {
+    if (options.prefetch == 0) return;
     const auto threads = std::min(static_cast<std::size_t>(thread_count(options.threads)), order_.size());
     for (std::size_t t = 0; t < threads; ++t) workers_.emplace_back([this] { work(); });
   }
@@ -34,18 +36,12 @@ class BatchLoader::Pipeline {
   }  // the jthreads join first: they are the last member
 
   bool next(Batch& batch) {
-    std::unique_lock lock(mutex_);
     if (taken_ == batches_) return false;
-    limit_ = std::max(limit_, taken_ + 1);  // without prefetch, work begins only now
-    work_available_.notify_all();
-    Slot& slot = slots_[taken_ % slots_.size()];
-    batch_ready_.wait(
-        lock, [&] { return claimed_ > taken_ * batch_size() && slot.batch_index == taken_ && slot.missing == 0; });
-    if (slot.error) std::rethrow_exception(slot.error);
-    std::swap(batch, slot.batch);
-    ++taken_;
-    limit_ = taken_ + static_cast<std::size_t>(options_.prefetch);
-    work_available_.notify_all();
+    if (options_.prefetch == 0) {
+      decode_here(batch);
+    } else {
+      take_prepared(batch);
+    }
     return true;
   }
 
@@ -59,6 +55,24 @@ class BatchLoader::Pipeline {
     std::size_t error_item = 0;
     std::exception_ptr error;  ///< of the first bad photo in order, whichever thread met it
   };
+
+  void decode_here(Batch& batch) {
+    begin(batch, taken_);
+    parallel_for(batch.n, options_.threads, [&](int i) { fill(batch, static_cast<std::size_t>(i)); });
+    ++taken_;
+  }
+
+  void take_prepared(Batch& batch) {
+    std::unique_lock lock(mutex_);
+    Slot& slot = slots_[taken_ % slots_.size()];
+    batch_ready_.wait(
+        lock, [&] { return claimed_ > taken_ * batch_size() && slot.batch_index == taken_ && slot.missing == 0; });
+    if (slot.error) std::rethrow_exception(slot.error);
+    std::swap(batch, slot.batch);
+    ++taken_;
+    limit_ = taken_ + static_cast<std::size_t>(options_.prefetch);
+    work_available_.notify_all();
+  }
 
   [[nodiscard]] std::size_t batch_size() const { return static_cast<std::size_t>(options_.batch); }
   [[nodiscard]] std::size_t photo_floats() const {
@@ -92,17 +106,21 @@ class BatchLoader::Pipeline {
   }
 
   void begin(Slot& slot, std::size_t index) {
+    begin(slot.batch, index);
+    slot.batch_index = index;
+    slot.missing = static_cast<std::size_t>(slot.batch.n);
+    slot.error = nullptr;
+  }
+
+  void begin(Batch& batch, std::size_t index) const {
     const std::size_t first = index * batch_size();
     const std::size_t n = std::min(batch_size(), order_.size() - first);
-    slot.batch_index = index;
-    slot.missing = n;
-    slot.error = nullptr;
-    slot.batch.n = static_cast<int>(n);
-    slot.batch.height = slot.batch.width = options_.size;
-    slot.batch.pixels.resize(n * photo_floats());
-    slot.batch.labels.resize(n);
+    batch.n = static_cast<int>(n);
+    batch.height = batch.width = options_.size;
+    batch.pixels.resize(n * photo_floats());
+    batch.labels.resize(n);
     const auto begin = order_.begin() + static_cast<std::ptrdiff_t>(first);
-    slot.batch.samples.assign(begin, begin + static_cast<std::ptrdiff_t>(n));
+    batch.samples.assign(begin, begin + static_cast<std::ptrdiff_t>(n));
   }
 
   void fill(Batch& batch, std::size_t i) {

@@ -62,11 +62,11 @@ struct LoaderOptions {
   int threads = 0;  ///< that decode and resize; 0: all
   Augment augment = {};
   int epoch = 0;     ///< for the augmentation
-  int prefetch = 2;  ///< batches prepared ahead of the one in use
+  int prefetch = 2;  ///< batches that threads of the loader prepare ahead of the one in use; 0: `next` prepares its own
 };
 
-/// Walks through samples in the given order, a batch at a time, the last one possibly smaller. Threads of its own
-/// prepare the next batches; what they deliver does not depend on their number.
+/// Walks through samples in the given order, a batch at a time, the last one possibly smaller. What it delivers does
+/// not depend on the number of threads or on how far they work ahead.
 class BatchLoader {
  public:
   /// Throws `Error` (usage) for a batch, size or prefetch that makes no sense. `store` must outlive the loader.

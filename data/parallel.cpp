@@ -32,11 +32,19 @@ void parallel_for(int n, int threads, const std::function<void(int)>& work) {
       }
     }
   };
+  const int team = std::min(thread_count(threads), n);
+#ifdef __SANITIZE_THREAD__  // GCC's OpenMP runtime is not instrumented
   {
     std::vector<std::jthread> helpers;
-    for (int t = 1; t < std::min(thread_count(threads), n); ++t) helpers.emplace_back(run);
+    for (int t = 1; t < team; ++t) helpers.emplace_back(run);
     run();
   }
+#else
+  // The team that computes. Threads of our own would compete with it: its idle threads spin for some milliseconds, to
+  // be there when the next loop begins.
+#pragma omp parallel num_threads(std::max(team, 1))
+  run();
+#endif
   if (first_error) std::rethrow_exception(first_error);
 }
 

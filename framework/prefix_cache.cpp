@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 
 #define XXH_INLINE_ALL
@@ -51,6 +52,28 @@ class File {
 std::byte* map_file(int fd, std::size_t bytes, bool writable) {
   void* base = ::mmap(nullptr, bytes, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
   return base == MAP_FAILED ? nullptr : static_cast<std::byte*>(base);
+}
+
+/// Gives the memory of a piece of a mapped file back; the file keeps what was written. A cache of gigabytes would else
+/// count as this process' memory once it was walked through.
+void forget(const std::byte* begin, std::size_t bytes) {
+  const auto address = reinterpret_cast<std::uintptr_t>(begin);
+  const std::uintptr_t from = address / kAlign * kAlign;
+  ::madvise(reinterpret_cast<void*>(from), address + bytes - from, MADV_DONTNEED);
+}
+
+std::uint64_t checksum_of_mapped(const std::byte* begin, std::size_t bytes) {
+  constexpr std::size_t piece = std::size_t{16} << 20;
+  XXH3_state_t* state = XXH3_createState();
+  XXH3_64bits_reset(state);
+  for (std::size_t at = 0; at < bytes; at += piece) {
+    const std::size_t size = std::min(piece, bytes - at);
+    XXH3_64bits_update(state, begin + at, size);
+    forget(begin + at, size);
+  }
+  const std::uint64_t checksum = XXH3_64bits_digest(state);
+  XXH3_freeState(state);
+  return checksum;
 }
 
 [[noreturn]] void fail_cache(const fs::path& path, int error) {
@@ -108,7 +131,7 @@ bool PrefixCache::open_sealed() {
                      std::strncmp(header.key, key_.c_str(), sizeof(header.key)) == 0 &&
                      header.images == static_cast<std::int64_t>(filled_.size()) &&
                      header.row_bytes == static_cast<std::int64_t>(row_bytes_) &&
-                     header.checksum == XXH3_64bits(base_ + sizeof(header), total - sizeof(header));
+                     header.checksum == checksum_of_mapped(base_ + sizeof(header), total - sizeof(header));
   if (!sound) {
     ::munmap(base_, total);
     base_ = nullptr;
@@ -144,6 +167,7 @@ void PrefixCache::put(std::span<const int> images, const Tensor& activations) {
   for (std::size_t i = 0; i < images.size(); ++i) {
     const auto image = static_cast<std::size_t>(images[i]);
     activations.backend()->download(rows_ + image * row_bytes_, from + i * row_bytes_, row_bytes_);
+    if (on_disk()) forget(rows_ + image * row_bytes_, row_bytes_);
     filled_[image] = 1;
   }
 }
@@ -164,6 +188,7 @@ Tensor PrefixCache::gather(const std::shared_ptr<Backend>& backend, std::span<co
     const auto image = static_cast<std::size_t>(images[i]);
     if (filled_[image] == 0) fail(ErrorKind::failed, "[prefix cache] image {} was never put in", image);
     backend->upload(to + i * row_bytes_, rows_ + image * row_bytes_, row_bytes_);
+    if (on_disk()) forget(rows_ + image * row_bytes_, row_bytes_);
   }
   return out;
 }
@@ -176,7 +201,7 @@ void PrefixCache::seal() {
   std::copy_n(key_.begin(), std::min(key_.size(), sizeof(header.key) - 1), header.key);
   header.images = static_cast<std::int64_t>(filled_.size());
   header.row_bytes = static_cast<std::int64_t>(row_bytes_);
-  header.checksum = XXH3_64bits(base_ + sizeof(header), total - sizeof(header));
+  header.checksum = checksum_of_mapped(base_ + sizeof(header), total - sizeof(header));
   header.sealed = 1;
   std::memcpy(base_, &header, sizeof(header));
   if (::msync(base_, total, MS_SYNC) != 0) fail_cache(temporary_, errno);

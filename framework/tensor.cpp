@@ -60,6 +60,9 @@ void upload_as(const Tensor& tensor, std::span<const From> values) {
   const auto put = [&tensor](const auto& host) {
     tensor.backend()->upload(tensor.data(), host.data(), tensor.bytes());
   };
+  const bool as_they_are = (std::is_same_v<From, float> && tensor.dtype() == Dtype::f32) ||
+                           (std::is_same_v<From, double> && tensor.dtype() == Dtype::f64);
+  if (as_they_are) return put(values);
   switch (tensor.dtype()) {
     case Dtype::f32: put(converted<From, float>(values)); break;
     case Dtype::f64: put(converted<From, double>(values)); break;

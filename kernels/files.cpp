@@ -1,13 +1,17 @@
 #include "kernels/files.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <sstream>
+#include <utility>
 
 #include "kernels/error.h"
 
@@ -16,9 +20,20 @@ namespace fs = std::filesystem;
 
 namespace {
 
-[[noreturn]] void fail_write(const fs::path& path, int error) {
+[[noreturn]] void fail_write(const fs::path& path, int error, std::uintmax_t wanted = 0) {
   fail(ErrorKind::failed, "cannot write '{}': {}; free some space or choose another folder", path.string(),
-       std::strerror(error));
+       reason_of_failed_write(path, error, wanted));
+}
+
+/// The name of a file that `AtomicFile` has not finished: NAME.PID.tmp.
+bool is_temporary_name(std::string_view name) {
+  constexpr std::string_view ending = ".tmp";
+  if (!name.ends_with(ending)) return false;
+  name.remove_suffix(ending.size());
+  const std::size_t dot = name.rfind('.');
+  if (dot == std::string_view::npos || dot == 0 || dot + 1 == name.size()) return false;
+  return std::all_of(name.begin() + static_cast<std::ptrdiff_t>(dot) + 1, name.end(),
+                     [](unsigned char c) { return std::isdigit(c) != 0; });
 }
 
 void sync_path(const fs::path& path, int flags) {
@@ -36,6 +51,10 @@ AtomicFile::AtomicFile(fs::path final_path) : final_(std::move(final_path)) {
   std::error_code error;
   if (final_.has_parent_path()) fs::create_directories(final_.parent_path(), error);
   if (error) fail_write(final_.parent_path(), error.value());
+  // A rename would put a file in the place of a device: /dev/null for whoever may do so.
+  if (const fs::file_status status = fs::status(final_, error); fs::exists(status) && !fs::is_regular_file(status)) {
+    fail(ErrorKind::failed, "cannot write '{}': it is no regular file; choose another name", final_.string());
+  }
   temporary_ = final_;
   temporary_ += fmt::format(".{}.tmp", ::getpid());
 }
@@ -48,28 +67,76 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::commit() {
-  sync_path(temporary_, O_RDONLY);
-  if (std::rename(temporary_.c_str(), final_.c_str()) != 0) fail_write(final_, errno);
+  rename_durably(temporary_, final_);
   committed_ = true;
-  sync_path(final_.has_parent_path() ? final_.parent_path() : fs::path("."), O_RDONLY | O_DIRECTORY);
+}
+
+void rename_durably(const fs::path& from, const fs::path& to) {
+  sync_path(from, O_RDONLY);
+  if (std::rename(from.c_str(), to.c_str()) != 0) fail_write(to, errno);
+  sync_folder(to.parent_path());
+}
+
+AtomicWriter::AtomicWriter(fs::path path, std::uintmax_t size)
+    : path_(std::move(path)),
+      size_(size),
+      file_(path_),
+      fd_(::open(file_.temporary().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
+  if (fd_ < 0) fail_write(path_, errno, size_);
+}
+
+AtomicWriter::~AtomicWriter() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+void AtomicWriter::write(const void* bytes, std::size_t count) {
+  const auto* at = static_cast<const char*>(bytes);
+  while (count > 0) {
+    const ssize_t n = ::write(fd_, at, count);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) {
+      const int error = errno;  // fail_write asks the system for more, which moves errno
+      fail_write(path_, error, size_);
+    }
+    at += n;
+    count -= static_cast<std::size_t>(n);
+  }
+}
+
+void AtomicWriter::commit() {
+  if (::close(std::exchange(fd_, -1)) != 0) fail_write(path_, errno, size_);
+  file_.commit();
 }
 
 void write_file_atomically(const fs::path& path, std::string_view bytes) {
-  AtomicFile file(path);
-  const int fd = ::open(file.temporary().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (fd < 0) fail_write(path, errno);
-  for (std::size_t done = 0; done < bytes.size();) {
-    const ssize_t n = ::write(fd, bytes.data() + done, bytes.size() - done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) {
-      const int error = errno;
-      ::close(fd);
-      fail_write(path, error);
-    }
-    done += static_cast<std::size_t>(n);
-  }
-  if (::close(fd) != 0) fail_write(path, errno);
+  AtomicWriter file(path, bytes.size());
+  file.write(bytes.data(), bytes.size());
   file.commit();
+}
+
+void require_writable(const fs::path& path) { const AtomicWriter probe(path, 0); }
+
+void sync_folder(const fs::path& folder) { sync_path(folder.empty() ? fs::path(".") : folder, O_RDONLY | O_DIRECTORY); }
+
+std::string reason_of_failed_write(const fs::path& path, int error, std::uintmax_t wanted) {
+  std::string reason = std::strerror(error);
+  if (error == EFBIG) {
+    rlimit limit{};
+    ::getrlimit(RLIMIT_FSIZE, &limit);
+    return fmt::format("{} ({} bytes are wanted, `ulimit -f` allows {})", reason, wanted, limit.rlim_cur);
+  }
+  if (error != ENOSPC && error != EDQUOT) return reason;
+  std::error_code ignored;
+  const fs::space_info space = fs::space(path.has_parent_path() ? path.parent_path() : fs::path("."), ignored);
+  return fmt::format("{} ({} bytes are wanted, {} are free)", reason, wanted, ignored ? 0 : space.available);
+}
+
+void remove_abandoned_files(const fs::path& folder) {
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    std::error_code ignored;
+    if (is_temporary_name(it->path().filename().string())) fs::remove(it->path(), ignored);
+  }
 }
 
 std::string read_file(const fs::path& path) {

@@ -13,11 +13,20 @@
 
 namespace thaw::pointwise {
 
-// Every pointwise formula of thaw, once, for host and device. T is the type of computation (float or double).
+// Every pointwise formula of thaw, once, for host and device. T is the type of computation: float, double
+// or, for activations, a vector of floats.
+
+/// `value` as a number of the type of the first argument or, where that is a vector, in each of its lanes.
+THAW_HD float like(float, double value) { return static_cast<float>(value); }
+THAW_HD double like(double, double value) { return value; }
+template <class V>
+THAW_HD auto like(const V& vector, double value) -> decltype(V{} + vector[0]) {
+  return V{} + static_cast<float>(value);
+}
 
 template <class T>
-THAW_HD T clamp(T x, T low, T high) {
-  return x < low ? low : (x > high ? high : x);
+THAW_HD T clamp(T x, double low, double high) {
+  return x < like(x, low) ? like(x, low) : (x > like(x, high) ? like(x, high) : x);
 }
 
 /// Value and derivative of an activation. At a kink the derivative is the one of TensorFlow: 0 at the ends of the
@@ -32,8 +41,8 @@ struct Activation<Act::linear> {
     return x;
   }
   template <class T>
-  THAW_HD static T derivative(T) {
-    return T(1);
+  THAW_HD static T derivative(T x) {
+    return like(x, 1);
   }
 };
 
@@ -42,11 +51,11 @@ struct Activation<Act::relu> {
   // Written so that a NaN stays a NaN: a bad value must be seen, not erased.
   template <class T>
   THAW_HD static T value(T x) {
-    return x < T(0) ? T(0) : x;
+    return x < like(x, 0) ? like(x, 0) : x;
   }
   template <class T>
   THAW_HD static T derivative(T x) {
-    return x > T(0) ? T(1) : T(0);
+    return x > like(x, 0) ? like(x, 1) : like(x, 0);
   }
 };
 
@@ -54,11 +63,11 @@ template <>
 struct Activation<Act::relu6> {
   template <class T>
   THAW_HD static T value(T x) {
-    return clamp(x, T(0), T(6));
+    return clamp(x, 0, 6);
   }
   template <class T>
   THAW_HD static T derivative(T x) {
-    return x > T(0) && x < T(6) ? T(1) : T(0);
+    return (x > like(x, 0)) & (x < like(x, 6)) ? like(x, 1) : like(x, 0);
   }
 };
 
@@ -67,11 +76,12 @@ template <>
 struct Activation<Act::hard_swish> {
   template <class T>
   THAW_HD static T value(T x) {
-    return x * (clamp(x + T(3), T(0), T(6)) * T(1.0 / 6.0));
+    return x * (clamp(x + like(x, 3), 0, 6) * like(x, 1.0 / 6.0));
   }
   template <class T>
   THAW_HD static T derivative(T x) {
-    return x <= T(-3) ? T(0) : (x >= T(3) ? T(1) : (T(2) * x + T(3)) * T(1.0 / 6.0));
+    return x <= like(x, -3) ? like(x, 0)
+                            : (x >= like(x, 3) ? like(x, 1) : (like(x, 2) * x + like(x, 3)) * like(x, 1.0 / 6.0));
   }
 };
 
@@ -80,11 +90,11 @@ template <>
 struct Activation<Act::hard_sigmoid> {
   template <class T>
   THAW_HD static T value(T x) {
-    return clamp(x + T(3), T(0), T(6)) * T(1.0 / 6.0);
+    return clamp(x + like(x, 3), 0, 6) * like(x, 1.0 / 6.0);
   }
   template <class T>
   THAW_HD static T derivative(T x) {
-    return x > T(-3) && x < T(3) ? T(1.0 / 6.0) : T(0);
+    return (x > like(x, -3)) & (x < like(x, 3)) ? like(x, 1.0 / 6.0) : like(x, 0);
   }
 };
 

@@ -2,7 +2,7 @@
 # What the scripts beside this file share. Sourced, never run; leaves the caller in the repository's root.
 
 # A relative folder in the environment is meant from where the caller stands.
-for name in THAW_ASSETS THAW_FACTS THAW_CACHE; do
+for name in THAW_ASSETS THAW_FACTS THAW_CACHE THAW_ONNX_CASES; do
   if [[ -n ${!name:-} && ${!name} != /* ]]; then export "$name=$PWD/${!name}"; fi
 done
 CDPATH='' cd -- "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1

@@ -1,8 +1,12 @@
 #include "weights/checkpoint.h"
 
+#include <unistd.h>
+
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <memory>
+#include <new>
 #include <string_view>
 
 #define XXH_INLINE_ALL
@@ -22,11 +26,45 @@ constexpr std::string_view kMagic = "thaw-checkpoint-1";
 static_assert(std::endian::native == std::endian::little,
               "checkpoints are written little-endian as they lie in memory");
 
-void put_piece(std::string& out, const void* bytes, std::size_t size) {
-  const std::uint64_t length = size;
-  out.append(reinterpret_cast<const char*>(&length), sizeof(length));
-  if (size > 0) out.append(static_cast<const char*>(bytes), size);
+std::uintmax_t file_size_of(const Checkpoint& checkpoint) {
+  constexpr std::uintmax_t length = sizeof(std::uint64_t);
+  std::uintmax_t size = kMagic.size() + length + checkpoint.text.size() + length;  // the last is the checksum's
+  for (const auto& [name, values] : checkpoint.arrays) {
+    size += length + name.size() + length + values.size() * sizeof(float);
+  }
+  return size;
 }
+
+/// Writes bytes and pieces to a file and keeps their running checksum, so that no second copy of it all is in memory.
+class SummedWriter {
+ public:
+  SummedWriter(const fs::path& path, std::uintmax_t size) : file_(path, size), sum_(XXH3_createState()) {
+    if (sum_ == nullptr) throw std::bad_alloc();
+    XXH3_64bits_reset(sum_.get());
+  }
+  void put(const void* bytes, std::size_t size) {
+    if (size == 0) return;  // an empty array has no address
+    XXH3_64bits_update(sum_.get(), bytes, size);
+    file_.write(bytes, size);
+  }
+  void put_piece(const void* bytes, std::size_t size) {
+    const std::uint64_t length = size;
+    put(&length, sizeof(length));
+    put(bytes, size);
+  }
+  void finish() {
+    const std::uint64_t checksum = XXH3_64bits_digest(sum_.get());
+    file_.write(&checksum, sizeof(checksum));
+    file_.commit();
+  }
+
+ private:
+  struct Free {
+    void operator()(XXH3_state_t* state) const noexcept { XXH3_freeState(state); }
+  };
+  AtomicWriter file_;
+  std::unique_ptr<XXH3_state_t, Free> sum_;
+};
 
 /// Reads pieces from untrusted bytes.
 class Pieces {
@@ -80,40 +118,64 @@ Checkpoint read_one(const fs::path& path) {
   return checkpoint;
 }
 
-fs::path previous_of(fs::path path) { return path += ".previous"; }
+fs::path with_ending(fs::path path, const char* ending) { return path += ending; }
+fs::path previous_of(const fs::path& path) { return with_ending(path, ".previous"); }
+
+/// Gives the file at `path` a second name, replacing what had it; on file systems without hard links it loses its
+/// first.
+void keep_as_previous(const fs::path& path, std::error_code& error) {
+  const fs::path link = with_ending(path, fmt::format(".previous.{}.tmp", ::getpid()).c_str());
+  std::error_code no_links;
+  fs::create_hard_link(path, link, no_links);
+  fs::rename(no_links ? path : link, previous_of(path), error);
+}
 
 }  // namespace
 
 void write_checkpoint(const fs::path& path, const Checkpoint& checkpoint) {
-  std::string bytes(kMagic);
-  put_piece(bytes, checkpoint.text.data(), checkpoint.text.size());
+  // The new file is durable under a third name before the old one is touched, and `path` names a whole file at every
+  // moment: killed anywhere, a run finds the new checkpoint or the one before it there.
+  const fs::path fresh = with_ending(path, ".new");
+  SummedWriter file(fresh, file_size_of(checkpoint));
+  file.put(kMagic.data(), kMagic.size());
+  file.put_piece(checkpoint.text.data(), checkpoint.text.size());
   for (const auto& [name, values] : checkpoint.arrays) {
-    put_piece(bytes, name.data(), name.size());
-    put_piece(bytes, values.data(), values.size() * sizeof(float));
+    file.put_piece(name.data(), name.size());
+    file.put_piece(values.data(), values.size() * sizeof(float));
   }
-  const std::uint64_t checksum = XXH3_64bits(bytes.data(), bytes.size());
-  bytes.append(reinterpret_cast<const char*>(&checksum), sizeof(checksum));
-
-  // The old file gets a second name before the new one takes the first: at every moment one of the two is whole.
-  const fs::path fresh = fs::path(path) += ".new";
-  write_file_atomically(fresh, bytes);
+  file.finish();
   std::error_code error;
-  if (fs::exists(path)) fs::rename(path, previous_of(path), error);
+  if (fs::exists(path)) keep_as_previous(path, error);
   if (!error) fs::rename(fresh, path, error);
-  if (error) fail(ErrorKind::failed, "cannot write '{}': {}", path.string(), error.message());
+  if (error) {
+    fail(ErrorKind::failed, "cannot write '{}': {}; free some space or choose another folder", path.string(),
+         reason_of_failed_write(path, error.value(), file_size_of(checkpoint)));
+  }
+  sync_folder(path.parent_path());
 }
 
 Checkpoint read_checkpoint(const fs::path& path, std::string* note) {
+  std::string first;
   try {
     return read_one(path);
-  } catch (const Error& first) {
+  } catch (const Error& error) {
+    first = error.what();
+  }
+  // A writer that was killed may have left the newer one whole under its third name.
+  if (const fs::path fresh = with_ending(path, ".new"); fs::exists(fresh)) {
     try {
-      Checkpoint checkpoint = read_one(previous_of(path));
-      if (note != nullptr) *note = fmt::format("{}; going on from the one before", first.what());
+      Checkpoint checkpoint = read_one(fresh);
+      if (note != nullptr) *note = fmt::format("{}; going on from the one that was about to replace it", first);
       return checkpoint;
-    } catch (const Error& second) {
-      fail(ErrorKind::data, "{}; nor is there a sound one before it ({})", first.what(), second.what());
+    } catch (const Error&) {  // the one before is next
     }
+  }
+  try {
+    Checkpoint checkpoint = read_one(previous_of(path));
+    if (note != nullptr) *note = fmt::format("{}; going on from the one before", first);
+    return checkpoint;
+  } catch (const Error& second) {
+    fail(ErrorKind::data, "{}; nor is there a sound one before it ({})", first, second.what());
   }
 }
 

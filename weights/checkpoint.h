@@ -15,11 +15,12 @@ struct Checkpoint {
 };
 
 /// Written to a temporary name, synced and renamed; the file that was there before is kept as `path` + ".previous".
-/// Throws `Error` (failed) naming the file (full disk, no permission); the previous checkpoint stays intact.
+/// Throws `Error` (failed) naming the file (full disk, with the bytes wanted and free; no permission); the previous
+/// checkpoint stays intact.
 void write_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint);
 
 /// Reads and verifies. A damaged or missing file falls back to the previous one, which `*note` (if given) tells.
-/// Throws `Error` (data) where neither is sound, saying what was found.
+/// Throws `Error` (data) where none is sound, saying what was found; start the run again then.
 Checkpoint read_checkpoint(const std::filesystem::path& path, std::string* note = nullptr);
 
 }  // namespace thaw

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/error.h"
+#include "kernels/files.h"
 #include "weights/spec.h"
 
 namespace thaw::h5 {
@@ -26,19 +27,19 @@ Properties without_times(hid_t property_class) {
 
 }  // namespace
 
-Writer::Writer(const std::filesystem::path& path) : label_(fmt::format("'{}'", path.string())), atomic_(path) {
-  const Properties creation(H5Pcreate(H5P_FILE_CREATE));
+// HDF5 does not survive a full disk: what it could not write stays open inside the library for good, and the next file
+// that gets the same inode is refused. So it writes into memory, and the bytes go to the disk as all others do.
+Writer::Writer(const std::filesystem::path& path) : path_(path), label_(fmt::format("'{}'", path.string())) {
+  constexpr std::size_t growth = std::size_t{4} << 20;
+  const Properties creation(H5Pcreate(H5P_FILE_CREATE)), access(H5Pcreate(H5P_FILE_ACCESS));
   H5Pset_obj_track_times(creation.get(), false);
-  file_ = File(H5Fcreate(atomic_.temporary().c_str(), H5F_ACC_TRUNC, creation.get(), H5P_DEFAULT));
-  if (!file_) {
-    fail(ErrorKind::failed, "cannot create {} ({}); check that its folder exists and is writable", label_,
-         last_reason());
-  }
+  H5Pset_fapl_core(access.get(), growth, false);
+  file_ = File(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()));
+  if (!file_) fail_write("its beginning");
 }
 
 void Writer::fail_write(const std::string& object) const {
-  fail(ErrorKind::failed, "cannot write '{}' into {} ({}); free some space or choose another folder", object, label_,
-       last_reason());
+  fail(ErrorKind::failed, "cannot write '{}' into {} ({}); free some memory", object, label_, last_reason());
 }
 
 void Writer::group(const std::string& path) {
@@ -143,8 +144,14 @@ void Writer::text_array(const std::string& path, std::span<const std::string> va
 }
 
 void Writer::commit() {
-  if (H5Fclose(file_.release()) < 0) fail_write("the end of the file");
-  atomic_.commit();
+  void* bytes = nullptr;  // where the file in memory has its address
+  const bool flushed = H5Fflush(file_.get(), H5F_SCOPE_GLOBAL) >= 0;
+  const ssize_t size = H5Fget_file_image(file_.get(), nullptr, 0);
+  if (!flushed || size <= 0 || H5Fget_vfd_handle(file_.get(), H5P_DEFAULT, &bytes) < 0) fail_write("its end");
+  AtomicWriter file(path_, static_cast<std::uintmax_t>(size));
+  file.write(*static_cast<void**>(bytes), static_cast<std::size_t>(size));
+  file.commit();
+  file_ = File();
 }
 
 }  // namespace thaw::h5

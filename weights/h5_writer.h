@@ -7,13 +7,13 @@
 #include <string_view>
 #include <vector>
 
-#include "kernels/files.h"
 #include "weights/h5_handle.h"
 
 namespace thaw::h5 {
 
-/// Writes one HDF5 file that appears whole at `commit` or not at all. The same calls give the same bytes: no object
-/// carries a time. All failures are `Error` (failed) naming the file. Paths have no leading slash; "" is the root.
+/// Writes one HDF5 file that appears whole at `commit` or not at all; until then it is composed in memory. The same
+/// calls give the same bytes: no object carries a time. All failures are `Error` (failed) naming the file. Paths have
+/// no leading slash; "" is the root.
 class Writer {
  public:
   explicit Writer(const std::filesystem::path& path);
@@ -31,7 +31,7 @@ class Writer {
   void text_dataset(const std::string& path, const std::string& value);
   /// A one-dimensional dataset of variable-length UTF-8 strings.
   void text_array(const std::string& path, std::span<const std::string> values);
-  /// Closes the file, makes it durable and gives it its name. Nothing can be written afterwards.
+  /// Writes the file, makes it durable and gives it its name. Nothing can be added afterwards.
   void commit();
 
  private:
@@ -40,8 +40,8 @@ class Writer {
   [[noreturn]] void fail_write(const std::string& object) const;
 
   QuietErrors quiet_;
+  std::filesystem::path path_;
   std::string label_;
-  AtomicFile atomic_;
   File file_;
 };
 

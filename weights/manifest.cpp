@@ -21,15 +21,15 @@ constexpr std::array files{
     KnownFile{"resnet50_weights_tf_dim_ordering_tf_kernels.h5", "2cb95161c43110f7111970584f804107", "resnet50", true,
               ""},
     KnownFile{"resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5", "4d473c1dd8becc155b73f8504c6f6626", "resnet50",
-              false, ""},
+              false, "", 94'765'736},
     KnownFile{"weights_mobilenet_v3_large_224_1.0_float.h5", "59e551e166be033d707958cf9e29a6a7", "mobilenet_v3_large",
               true, ""},
     KnownFile{"weights_mobilenet_v3_large_224_1.0_float_no_top_v2.h5", "07fb09a5933dd0c8eaafa16978110389",
-              "mobilenet_v3_large", false, ""},
+              "mobilenet_v3_large", false, "", 12'683'000},
     KnownFile{"weights_mobilenet_v3_small_224_1.0_float.h5", "8768d4c2e7dee89b9d02b2d03d65d862", "mobilenet_v3_small",
               true, ""},
     KnownFile{"weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5", "d3e8ec802a04aa4fc771ee12a9a9b836",
-              "mobilenet_v3_small", false, ""},
+              "mobilenet_v3_small", false, "", 4'334'752},
 
     KnownFile{"resnet50_weights_tf_dim_ordering_tf_kernels.h5", "a7b3fe01876f51b976af0dea6bc144eb", "resnet50_2017",
               true, old_resnet},
@@ -93,6 +93,12 @@ const KnownFile* known_file_by_md5(std::string_view md5) {
 
 const KnownFile* known_file_by_name(std::string_view file_name) {
   return find_file([&](const KnownFile& file) { return file.trap.empty() && file.file_name == file_name; });
+}
+
+const KnownFile* known_file_of_model(std::string_view model_id, bool include_top) {
+  return find_file([&](const KnownFile& file) {
+    return file.trap.empty() && file.model_id == model_id && file.include_top == include_top;
+  });
 }
 
 std::string download_url(const KnownFile& file) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,7 +14,8 @@ struct KnownFile {
   std::string_view md5;       ///< as Keras pins it
   std::string_view model_id;  ///< thaw's name of the network, with a suffix where thaw has no such variant
   bool include_top = false;
-  std::string_view trap;  ///< why thaw refuses it and what to use instead; empty for a good file
+  std::string_view trap;    ///< why thaw refuses it and what to use instead; empty for a good file
+  std::uint64_t bytes = 0;  ///< as public download logs show it; 0: not known
 };
 
 /// The official files of keras.applications for ResNet50 and MobileNetV3, and the older ones that are easily mistaken
@@ -26,6 +28,9 @@ const KnownFile* known_file_by_md5(std::string_view md5);
 
 /// The good entry with this base name, or null. A file that has the name but not its MD5 is damaged, changed, or old.
 const KnownFile* known_file_by_name(std::string_view file_name);
+
+/// The good entry of a network, or null where thaw knows no such network.
+const KnownFile* known_file_of_model(std::string_view model_id, bool include_top);
 
 /// The download address of a good entry, empty for others.
 std::string download_url(const KnownFile& file);

@@ -23,7 +23,7 @@ class CpuPackedConv : public PackedConv {
 
   ConvProblem problem;
   Scratch bias;             ///< (K) f32, where problem.bias
-  Scratch filter;           ///< depthwise: (R,S,C) f32
+  Scratch filter;           ///< f32; depthwise: (R,S,C), a product of our own: panels
   mutable std::mutex lock;  ///< for forms
   mutable std::vector<Form> forms;
 };

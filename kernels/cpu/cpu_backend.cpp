@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "kernels/cpu/conv_engine.h"
+#include "kernels/cpu/product_engine.h"
 #include "kernels/cpu/simd/simd.h"
 #include "kernels/error.h"
 
@@ -38,7 +39,8 @@ CpuBackend::CpuBackend(const BackendOptions& options)
     : threads_(options.threads),
       simd_(simd_kernels()),
       arena_(std::make_shared<Arena>(0, options.poison)),
-      convs_(std::make_unique<ConvEngine>(arena_, threads_, simd_)) {
+      convs_(std::make_unique<ConvEngine>(arena_, threads_, simd_)),
+      products_(std::make_unique<ProductEngine>(arena_, threads_, simd_)) {
   threads_.enter();
 }
 
@@ -80,6 +82,7 @@ void CpuBackend::conv_forward(const ConvProblem& problem, const ConvForward& arg
   enter("conv_forward", problem.dtype);
   problem.check();
   if (hand_written(problem)) return simd_.depthwise_forward(problem, args);
+  if (products_->takes(problem)) return products_->forward(problem, args);
   convs_->forward(problem, args);
 }
 
@@ -87,6 +90,7 @@ void CpuBackend::conv_backward_data(const ConvProblem& problem, const void* w, c
   enter("conv_backward_data", problem.dtype);
   problem.check();
   if (hand_written(problem)) return simd_.depthwise_backward_data(problem, static_cast<const float*>(w), dy, dx);
+  if (products_->takes_data(problem)) return products_->backward_data(problem, w, dy, dx);
   convs_->backward_data(problem, w, dy, dx);
 }
 
@@ -100,6 +104,7 @@ void CpuBackend::conv_backward_filter(const ConvProblem& problem, const void* x,
                                     scratch.data());
     return;
   }
+  if (dw != nullptr && products_->takes(problem)) return products_->backward_filter(problem, x, dy, dw, dbias);
   if (dw != nullptr) convs_->backward_filter(problem, x, dy, dw);
   if (dbias != nullptr) sum_rows(problem.dtype, problem.output_size() / problem.k, problem.k, dy, dbias);
 }
@@ -112,6 +117,8 @@ std::shared_ptr<const PackedConv> CpuBackend::pack_conv(const ConvProblem& probl
   if (problem.bias) packed->bias = copy_of(arena_, bias, problem.k);
   if (hand_written(problem)) {
     packed->filter = copy_of(arena_, w, problem.filter_size());
+  } else if (products_->takes(problem)) {
+    packed->filter = products_->pack(problem, static_cast<const float*>(w));
   } else {
     convs_->pack(problem, w, *packed);
   }
@@ -126,11 +133,14 @@ void CpuBackend::conv_forward_packed(const ConvProblem& problem, const PackedCon
     fail(ErrorKind::usage, "[conv_forward_packed] {} cannot use the filter that was packed for {}; pack it again",
          problem.text(), own.problem.text());
   }
-  if (!hand_written(problem)) return convs_->forward_packed(problem, own, args);
   ConvForward with_filter = args;
   with_filter.w = own.filter.data();
   with_filter.bias = own.bias.data();
-  simd_.depthwise_forward(problem, with_filter);
+  if (hand_written(problem)) return simd_.depthwise_forward(problem, with_filter);
+  if (products_->takes(problem)) {
+    return products_->forward_packed(problem, static_cast<const float*>(with_filter.w), with_filter);
+  }
+  convs_->forward_packed(problem, own, args);
 }
 
 void CpuBackend::dense_forward(const DenseProblem& problem, const void* x, const void* w, const void* bias, void* y) {

@@ -9,6 +9,7 @@
 namespace thaw {
 
 class ConvEngine;
+class ProductEngine;
 struct SimdKernels;
 
 /// Computes on the processor, in f32 and, where it has instructions for it, bf16: dense convolutions and dense layers
@@ -79,6 +80,7 @@ class CpuBackend : public Backend {
   const SimdKernels& simd_;
   std::shared_ptr<Arena> arena_;  // shared with packed filters, which may outlive the backend
   std::unique_ptr<ConvEngine> convs_;
+  std::unique_ptr<ProductEngine> products_;
 };
 
 /// The CPU backend. Throws `Error` (device) for an instruction set that $THAW_SIMD asks for and that is not there.

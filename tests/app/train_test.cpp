@@ -3,6 +3,7 @@
 #include <csignal>
 #include <streambuf>
 
+#include "tests/app/run_files.h"
 #include "tests/app/support.h"
 
 namespace thaw::testing {
@@ -10,18 +11,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-/// The metrics without what the clock decides.
-std::vector<nlohmann::json> timeless_metrics(const std::string& run) {
-  std::vector<nlohmann::json> lines;
-  std::istringstream in(read_file(run + "/metrics.jsonl"));
-  for (std::string line; std::getline(in, line);) {
-    nlohmann::json json = nlohmann::json::parse(line);
-    for (const char* key : {"train_seconds", "eval_seconds", "images_per_second"}) json.erase(key);
-    lines.push_back(json);
-  }
-  return lines;
-}
 
 /// Collects text and raises a signal as soon as a line shows up in it.
 class SignalAt : public std::stringbuf {
@@ -54,12 +43,6 @@ Outcome call_with_signal(const std::vector<std::string>& words, const std::strin
 
 const std::vector<std::string> kBlocks = {"--epochs", "3", "--unfreeze", "blocks:2", "--dropout", "0.3"};
 const std::vector<std::string> kAll = {"--epochs", "2", "--unfreeze", "all", "--flip", "--crop"};
-
-void expect_same_run(const std::string& a, const std::string& b) {
-  EXPECT_EQ(timeless_metrics(a), timeless_metrics(b));
-  EXPECT_TRUE(read_file(a + "/last.h5") == read_file(b + "/last.h5")) << "last.h5 differs";
-  EXPECT_TRUE(read_file(a + "/best.h5") == read_file(b + "/best.h5")) << "best.h5 differs";
-}
 
 TEST(Train, WritesEveryFileOfARun) {
   const TempFolder folder;

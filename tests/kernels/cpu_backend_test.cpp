@@ -47,7 +47,16 @@ std::string difference_to_reference(CpuBackend& cpu, const ConvProblem& problem)
   found.fill_whole(problem, 3);
   expected.run_all(reference, problem);
   found.run_all(cpu, problem);
-  const auto same = [](const Buffer& a, const Buffer& b, Dtype dtype) { return a.values(dtype) == b.values(dtype); };
+  // In bf16 these may run after Winograd with 4x4 outputs a tile, which is not exact on whole numbers.
+  const bool rounded = problem.dtype == Dtype::bf16 && problem.r == 3 && problem.s == 3 && problem.stride == 1 &&
+                       problem.groups == 1 && problem.c % 16 == 0;
+  const auto same = [rounded](const Buffer& a, const Buffer& b, Dtype dtype) {
+    const auto found_values = a.values(dtype);
+    const auto wanted = b.values(dtype);
+    return std::equal(found_values.begin(), found_values.end(), wanted.begin(), wanted.end(), [&](auto x, auto y) {
+      return x == y || (rounded && std::abs(x - y) <= 1e-3 + std::abs(y) / 128);
+    });
+  };
   std::string differs;
   if (!same(found.y, expected.y, problem.dtype)) differs += " y";
   if (!same(found.dx, expected.dx, problem.dtype)) differs += " dx";

@@ -62,6 +62,12 @@ constexpr std::string_view kDepthwise[] = {
     "n2c33h40w5_k33r3s3g33p1",
 };
 
+/// Whether a backend may compute it after Winograd with 4x4 outputs a tile, whose error is far below bf16's rounding
+/// but not zero on whole numbers.
+bool is_rounded_on_whole_numbers(const ConvProblem& p) {
+  return p.dtype == Dtype::bf16 && p.r == 3 && p.s == 3 && p.stride == 1 && p.groups == 1 && p.c % 16 == 0;
+}
+
 }  // namespace
 
 void run_conv(OpRun& run, ConvProblem problem) {
@@ -94,7 +100,8 @@ void add_conv_cases(Dtype dtype, std::vector<OpCase>& cases) {
   const auto add = [&](std::string_view family, std::string_view text) {
     ConvProblem problem = ConvProblem::parse(text);
     problem.dtype = dtype;
-    const bool linear = problem.act == Act::linear || problem.act == Act::relu || problem.act == Act::relu6;
+    const bool linear = (problem.act == Act::linear || problem.act == Act::relu || problem.act == Act::relu6) &&
+                        !is_rounded_on_whole_numbers(problem);
     cases.push_back({std::string(family), problem.text(), linear ? Exactness::integers : Exactness::never,
                      [problem](OpRun& run) { run_conv(run, problem); }});
   };

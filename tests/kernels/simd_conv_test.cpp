@@ -31,6 +31,13 @@ std::vector<ConvProblem> depthwise_problems(Dtype dtype) {
   }
   for (const int c : {1, 3, 5, 24, 72, 130}) problems.push_back(depthwise(1, c, 7, 6, 3, 1, pad_all(1), dtype));
   for (const int c : {1, 3, 5, 24, 72, 130}) problems.push_back(depthwise(3, c, 8, 5, 5, 2, pad_all(2), dtype));
+  // Pairs of vectors of every width, whole and with a last one that overlaps; whole tiles of columns and parts of them.
+  for (const int c : {8, 9, 16, 31, 32, 48, 64}) {
+    for (const int stride : {1, 2}) {
+      problems.push_back(depthwise(2, c, 5, 16, 3, stride, pad_all(1), dtype));
+      problems.push_back(depthwise(1, c, 6, 21, 5, stride, pad_same(6, 21, 5, 5, stride), dtype));
+    }
+  }
   problems.push_back(depthwise(2, 3, 3, 2, 5, 1, pad_all(2), dtype));     // a window wider than the image
   problems.push_back(depthwise(2, 40, 30, 30, 3, 1, pad_all(1), dtype));  // several chunks
   problems.push_back(depthwise(1, 600, 6, 6, 7, 1, pad_all(3), dtype));   // several lines in a row

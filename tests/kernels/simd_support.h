@@ -150,13 +150,15 @@ struct Rows {
   std::int64_t rows;
   int c;
 };
-// Odd channel counts, vector tails, several rows in a line, several lines in a row, several chunks.
-inline constexpr Rows shapes[] = {{1, 1}, {2, 3}, {1000, 5}, {33, 17}, {1000, 72}, {2, 513}, {70, 1100}, {30000, 3}};
+// Odd channel counts, vector tails, several rows in a line (whole pairs of registers or not), several lines in a row,
+// several chunks.
+inline constexpr Rows shapes[] = {{1, 1},   {2, 3},   {1000, 5},  {33, 17},   {1000, 72},
+                                  {23, 48}, {2, 513}, {70, 1100}, {33, 1056}, {30000, 3}};
 
 /// Instruction sets that run here.
 inline std::vector<std::string> instruction_sets() {
   std::vector<std::string> names;
-  for (const char* name : {"baseline", "avx2", "avx512"}) {
+  for (const char* name : {"baseline", "avx2", "avx512", "avx512_bf16"}) {
     if (simd_kernels(name) != nullptr) names.emplace_back(name);
   }
   return names;

@@ -7,58 +7,93 @@ THAW_SIMD_BEGIN
 // Depthwise convolution, gradient of the input: dx[ih,iw] = sum over r,s of dy[p,q] w[r,s] with p stride + r = ih + top
 // and q stride + s = iw + left. Gathered, so that every dx is written once, by one thread.
 
-/// `columns` inputs of row `ih` from column `iw` on, where (iw + left) % Stride == 0.
-template <int K, int Stride, int W, int V, bool Checked, class T>
-THAW_SIMD_INLINE void depthwise_data_columns(const ConvProblem& problem, const T* dy, const float* w, int ih, int iw,
-                                             float* sums) {
-  constexpr int before = (K - 1) / Stride;  // outputs left of the first column's own that reach it
-  constexpr int reach = (columns - 1) / Stride + 1 + before;
-  vec<W> sum[columns][V] = {};
-  const int first = (iw + problem.pad.left) / Stride - before;
+/// Input columns taken together: a multiple of the stride, which is 2.
+constexpr int data_columns = vector_floats == 16 ? 8 : 4;
+
+/// `data_columns` inputs of row `ih` from column `iw` on, where (iw + left) % 2 == 0, for stride 2.
+template <int K, int W, bool Checked, class T>
+THAW_SIMD_INLINE void depthwise_data_columns(const ConvProblem& problem, const T* dy, const PairFilter<K, W, T>& filter,
+                                             int ih, int iw, Pair<W> (&sum)[data_columns]) {
+  constexpr int before = (K - 1) / 2;  // outputs left of the first column's own that reach it
+  constexpr int reach = (data_columns - 1) / 2 + 1 + before;
+  unrolled<data_columns>([&](auto j) THAW_LAMBDA_INLINE { sum[j.value] = Pair<W>{}; });
+  const int first = (iw + problem.pad.left) / 2 - before;
   const int width = out_width(problem);
-  for (int r = 0; r < K; ++r) {
-    const int at = ih + problem.pad.top - r;
-    if (at < 0 || at % Stride != 0 || at / Stride >= out_height(problem)) continue;
-    vec<W> filter[K][V];
-    unrolled<K>([&](auto s) THAW_LAMBDA_INLINE {
-      load_channels<W>(w + std::int64_t{r * K + s.value} * problem.c, filter[s.value]);
-    });
-    const T* row = dy + std::int64_t{at / Stride} * width * problem.c;
+  const std::int64_t c = problem.c;
+  for (int r = (ih + problem.pad.top) % 2; r < K; r += 2) {
+    const int p = (ih + problem.pad.top - r) / 2;
+    if (ih + problem.pad.top < r || p >= out_height(problem)) continue;
+    Pair<W> tap[K];
+    unrolled<K>([&](auto s) THAW_LAMBDA_INLINE { tap[s.value] = load_pair<W>(filter.tap[r * K + s.value]); });
+    const T* row = dy + (std::int64_t{p} * width + first) * c;
     unrolled<reach>([&](auto e) THAW_LAMBDA_INLINE {
       const int q = first + e.value;
       if (Checked && (q < 0 || q >= width)) return;
-      vec<W> gradient[V];
-      load_channels<W>(row + std::int64_t{q} * problem.c, gradient);
-      unrolled<columns>([&](auto j) THAW_LAMBDA_INLINE {
-        constexpr int s = decltype(j)::value - (decltype(e)::value - before) * Stride;
-        if constexpr (s >= 0 && s < K) {
-          unrolled<V>([&](auto v)
-                          THAW_LAMBDA_INLINE { sum[j.value][v.value] += gradient[v.value] * filter[s][v.value]; });
-        }
+      const Pair<W> gradient = load_pair<W>(row + e.value * c);
+      unrolled<data_columns>([&](auto j) THAW_LAMBDA_INLINE {
+        constexpr int s = decltype(j)::value - (decltype(e)::value - before) * 2;
+        if constexpr (s >= 0 && s < K) multiply_add(sum[j.value], gradient, tap[s]);
       });
     });
   }
-  unrolled<columns>([&](auto j) THAW_LAMBDA_INLINE { store_channels<W>(sums + j.value * V * W, sum[j.value]); });
 }
 
-template <int K, int Stride, int W, int V, class T>
-void depthwise_data_row(const ConvProblem& problem, const float* w, const T* dy, T* dx, int ih, int channel) {
-  constexpr int before = (K - 1) / Stride;
-  alignas(64) float sums[columns * V * W];
-  for (int iw = -(problem.pad.left % Stride); iw < problem.w; iw += columns) {
-    const int first = (iw + problem.pad.left) / Stride - before;
-    if (first >= 0 && first + before + (columns - 1) / Stride < out_width(problem)) {
-      depthwise_data_columns<K, Stride, W, V, false>(problem, dy + channel, w + channel, ih, iw, sums);
-    } else {
-      depthwise_data_columns<K, Stride, W, V, true>(problem, dy + channel, w + channel, ih, iw, sums);
-    }
-    for (int j = most(0, -iw); j < least(columns, problem.w - iw); ++j) {
-      T* to = dx + (std::int64_t{ih} * problem.w + iw + j) * problem.c + channel;
-      vec<W> pixel[V];
-      load_channels<W>(sums + j * V * W, pixel);
-      store_channels<W>(to, pixel);
+/// Input rows [row, end) of one image and pair, for stride 2.
+template <int K, int W, class T>
+void depthwise_data_rows(const ConvProblem& problem, const PairFilter<K, W, T>& filter, const T* dy, T* dx, int row,
+                         int end) {
+  constexpr int before = (K - 1) / 2;
+  for (int ih = row; ih < end; ++ih) {
+    for (int iw = -(problem.pad.left % 2); iw < problem.w; iw += data_columns) {
+      const int first = (iw + problem.pad.left) / 2 - before;
+      Pair<W> sum[data_columns];
+      if (first >= 0 && first + before + (data_columns - 1) / 2 < out_width(problem)) {
+        depthwise_data_columns<K, W, false>(problem, dy, filter, ih, iw, sum);
+      } else {
+        depthwise_data_columns<K, W, true>(problem, dy, filter, ih, iw, sum);
+      }
+      T* to = dx + (std::int64_t{ih} * problem.w + iw) * problem.c;
+      unrolled<data_columns>([&](auto j) THAW_LAMBDA_INLINE {
+        const int column = iw + j.value;
+        if (column >= 0 && column < problem.w) store_pair<W>(to + j.value * std::int64_t{problem.c}, sum[j.value]);
+      });
     }
   }
+}
+
+/// With stride 1 the gradient is a forward convolution of dy with the filter turned by 180 degrees.
+ConvProblem turned(const ConvProblem& problem) {
+  ConvProblem back = problem;
+  back.h = out_height(problem);
+  back.w = out_width(problem);
+  back.pad.top = problem.r - 1 - problem.pad.top;
+  back.pad.left = problem.s - 1 - problem.pad.left;
+  back.pad.bottom = problem.h - back.h - back.pad.top + problem.r - 1;
+  back.pad.right = problem.w - back.w - back.pad.left + problem.s - 1;
+  back.bias = back.residual = false;
+  back.act = Act::linear;
+  return back;
+}
+
+template <class T>
+bool depthwise_data_own(const ConvProblem& problem, const float* w, const T* dy, T* dx) {
+  if (problem.stride == 1) return depthwise_own<T>(turned(problem), {.x = dy, .w = w, .y = dx}, true);
+  const int c = problem.c;
+  const std::int64_t in_image = std::int64_t{problem.h} * problem.w * c;
+  const std::int64_t out_image = std::int64_t{out_height(problem)} * out_width(problem) * c;
+  const auto row_bytes = std::int64_t{problem.w} * c * static_cast<std::int64_t>(sizeof(T));
+  return c >= least_pair_channels && with_filter_shape(problem, [&](auto k, auto) {
+           with_pair_width(c, [&](auto width) {
+             for_bands(problem.n, problem.h, row_bytes, [&](std::int64_t image, int row, int end) {
+               for (int pair = 0; pair < pairs_of<width.value>(c); ++pair) {
+                 const int channel = first_of_pair<width.value>(c, pair);
+                 const PairFilter<k.value, width.value, T> filter(w, nullptr, c, channel, false);
+                 depthwise_data_rows(problem, filter, dy + image * out_image + channel, dx + image * in_image + channel,
+                                     row, end);
+               }
+             });
+           });
+         });
 }
 
 /// One input row for any filter and stride.
@@ -95,18 +130,7 @@ void depthwise_backward_data(const ConvProblem& problem, const float* w, const v
   const std::int64_t out_image = std::int64_t{out_height(problem)} * out_width(problem) * problem.c;
   with_activation_type(problem.dtype, [&](auto* null) {
     using T = typename Pointee<decltype(null)>::type;
-    const bool own = with_filter_shape(problem, [&](auto k, auto stride) {
-#pragma omp parallel for schedule(static)
-      for (std::int64_t row = 0; row < rows; ++row) {
-        const std::int64_t image = row / problem.h;
-        for_channels(0, problem.c, [&](int channel, auto width, auto v) THAW_LAMBDA_INLINE {
-          depthwise_data_row<k.value, stride.value, width.value, v.value>(problem, w, as<T>(dy) + image * out_image,
-                                                                          as<T>(dx) + image * in_image,
-                                                                          static_cast<int>(row % problem.h), channel);
-        });
-      }
-    });
-    if (own) return;
+    if (depthwise_data_own<T>(problem, w, as<T>(dy), as<T>(dx))) return;
 #pragma omp parallel for schedule(static)
     for (std::int64_t row = 0; row < rows; ++row) {
       const std::int64_t image = row / problem.h;

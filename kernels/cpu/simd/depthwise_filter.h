@@ -7,74 +7,86 @@ THAW_SIMD_BEGIN
 
 // Depthwise convolution, gradient of the filter: dw[r,s] = sum over images and pixels of x[p stride + r - top, q stride
 // + s - left] dy[p,q]. A chunk of output rows adds up in f32 into its own (R,S,C) sums, and the chunks are added in
-// their order in double. Along a row the window slides through registers, so each pixel is loaded (and widened from
-// bf16) once per filter row.
+// their order in double. Along a row the last gradients stay in registers, so that each of them and each pixel is
+// loaded once for a group of filter rows.
 
-/// Adds one output row's part to the K sums of one filter row. `x` and `dy` stand at the rows' first pixel.
-template <int K, int Stride, int W, int V, class T>
-THAW_SIMD_INLINE void filter_row(const ConvProblem& problem, const T* x, const T* dy, vec<W> (&sums)[K][V]) {
+/// Filter rows whose sums are in registers at once: 18 of 32 for all of a 3x3 filter.
+template <int K>
+constexpr int filter_rows = vector_floats == 16 && K == 3 ? 3 : 1;
+
+/// A row of the image; where it lies outside, pixels of zeros, each at the place of the one before.
+template <class T>
+struct ImageRow {
+  const T* at;
+  std::int64_t step;
+};
+
+/// Adds one output row's part to the sums of R filter rows, whose image rows are `x`.
+template <int K, int Stride, int R, int W, class T>
+THAW_SIMD_INLINE void filter_row(const ConvProblem& problem, const ImageRow<T> (&x)[R], const T* dy,
+                                 Pair<W> (&sum)[R * K]) {
+  constexpr int depth = (K + Stride - 1) / Stride;  // gradients that one pixel meets
   const int left = problem.pad.left;
   const int width = out_width(problem);
-  vec<W> sum[K][V];
-  vec<W> window[K][V];
-  const auto load_pixel = [&](int iw, vec<W>(&to)[V]) THAW_LAMBDA_INLINE {
-    if (iw >= 0 && iw < problem.w) {
-      load_channels<W>(x + std::int64_t{iw} * problem.c, to);
-    } else {
-      unrolled<V>([&](auto v) THAW_LAMBDA_INLINE { to[v.value] = vec<W>{}; });
-    }
-  };
+  Pair<W> gradient[depth] = {};  // of columns q, q-1, ...
   const auto step = [&](int q, auto checked) THAW_LAMBDA_INLINE {
-    vec<W> gradient[V];
-    load_channels<W>(dy + std::int64_t{q} * problem.c, gradient);
+    unrolled<depth - 1>([&](auto i)
+                            THAW_LAMBDA_INLINE { gradient[depth - 1 - i.value] = gradient[depth - 2 - i.value]; });
+    if (checked.value == 0 || q < width) {
+      gradient[0] = load_pair<W>(dy + std::int64_t{q} * problem.c);
+    } else {
+      gradient[0] = Pair<W>{};
+    }
     unrolled<Stride>([&](auto i) THAW_LAMBDA_INLINE {
-      constexpr int s = K - Stride + decltype(i)::value;
-      const int iw = q * Stride - left + s;
-      if constexpr (decltype(checked)::value != 0) {
-        load_pixel(iw, window[s]);
-      } else {
-        load_channels<W>(x + std::int64_t{iw} * problem.c, window[s]);
-      }
-    });
-    unrolled<K * V>([&](auto i) THAW_LAMBDA_INLINE {
-      constexpr int s = decltype(i)::value / V;
-      constexpr int v = decltype(i)::value % V;
-      sum[s][v] += window[s][v] * gradient[v];
-      if constexpr (s + Stride < K) window[s][v] = window[s + Stride][v];
+      const int iw = q * Stride + i.value - left;
+      if (checked.value != 0 && (iw < 0 || iw >= problem.w)) return;
+      unrolled<R>([&](auto r) THAW_LAMBDA_INLINE {
+        const Pair<W> pixel = load_pair<W>(x[r.value].at + iw * x[r.value].step);
+        unrolled<depth>([&](auto d) THAW_LAMBDA_INLINE {
+          constexpr int s = decltype(i)::value + decltype(d)::value * Stride;
+          if constexpr (s < K) multiply_add(sum[r.value * K + s], pixel, gradient[d.value]);
+        });
+      });
     });
   };
-  unrolled<K * V>([&](auto i) THAW_LAMBDA_INLINE { sum[i.value / V][i.value % V] = sums[i.value / V][i.value % V]; });
-  unrolled<K - Stride>([&](auto s) THAW_LAMBDA_INLINE { load_pixel(s.value - left, window[s.value]); });
-  // Columns whose new pixels all lie inside the image: q Stride - left + K - Stride >= 0 and q Stride - left + K <= w.
-  const int inside = least(width, most(0, (left - (K - Stride) + Stride - 1) / Stride));
-  const int last = problem.w + left - K;
-  const int outside = most(inside, last < 0 ? 0 : least(width, last / Stride + 1));
+  // Columns whose pixels all lie inside the image.
+  const int inside = least(width, (left + Stride - 1) / Stride);
+  const int outside = most(inside, least(width, (problem.w + left) / Stride));
   int q = 0;
   for (; q < inside; ++q) step(q, Constant<1>{});
   for (; q < outside; ++q) step(q, Constant<0>{});
-  for (; q < width; ++q) step(q, Constant<1>{});
-  unrolled<K * V>([&](auto i) THAW_LAMBDA_INLINE { sums[i.value / V][i.value % V] = sum[i.value / V][i.value % V]; });
+  for (; q < width + depth - 1; ++q) step(q, Constant<1>{});
 }
 
-/// Sums of output rows [row, end) for V*W channels from `channel` on, written to `partial` (K,K,C).
-template <int K, int Stride, int W, int V, class T>
+/// Sums of output rows [row, end) for the pair at `channel`, written to `partial` (K,K,C) from channel `first` on.
+template <int K, int Stride, int W, class T>
 void filter_chunk(const ConvProblem& problem, const T* x, const T* dy, std::int64_t row, std::int64_t end, int channel,
-                  float* partial) {
+                  int first, float* partial) {
+  constexpr int group = filter_rows<K>;
   const int height = out_height(problem);
   const std::int64_t in_row = std::int64_t{problem.w} * problem.c;
   const std::int64_t out_row = std::int64_t{out_width(problem)} * problem.c;
-  vec<W> sums[K][K][V] = {};
-  for (; row < end; ++row) {
-    const std::int64_t image = row / height;
-    const int top = static_cast<int>(row % height) * Stride - problem.pad.top;
-    for (int r = most(0, -top); r < least(K, problem.h - top); ++r) {
-      filter_row<K, Stride, W, V>(problem, x + (image * problem.h + top + r) * in_row + channel,
-                                  dy + row * out_row + channel, sums[r]);
+  const T zeros[2 * W] = {};
+  for (int r = 0; r < K; r += group) {
+    Pair<W> sum[group * K] = {};
+    for (std::int64_t at = row; at < end; ++at) {
+      const std::int64_t image = at / height;
+      const int top = static_cast<int>(at % height) * Stride - problem.pad.top + r;
+      if (top + group <= 0 || top >= problem.h) continue;
+      ImageRow<T> rows[group];
+      unrolled<group>([&](auto i) THAW_LAMBDA_INLINE {
+        const int ih = top + i.value;
+        const bool inside = ih >= 0 && ih < problem.h;
+        rows[i.value].at = inside ? x + (image * problem.h + ih) * in_row + channel : zeros;
+        rows[i.value].step = inside ? problem.c : 0;
+      });
+      filter_row<K, Stride, group>(problem, rows, dy + at * out_row + channel, sum);
     }
-  }
-  for (int tap = 0; tap < K * K; ++tap) {
-    for (int v = 0; v < V; ++v) {
-      store_vector<W>(partial + std::int64_t{tap} * problem.c + channel + v * W, sums[tap / K][tap % K][v]);
+    for (int tap = 0; tap < group * K; ++tap) {
+      alignas(64) float line[2 * W];
+      store_pair<W>(line, sum[tap]);
+      float* to = partial + std::int64_t{r * K + tap} * problem.c + channel;
+      for (int i = first - channel; i < 2 * W; ++i) to[i] = line[place_in_pairs<W>(x, i)];
     }
   }
 }
@@ -106,35 +118,33 @@ void filter_chunk_general(const ConvProblem& problem, const T* x, const T* dy, s
   }
 }
 
-/// Channels of a unit of work: a chunk alone would be too coarse where there are few of them.
-constexpr int unit_channels = 64;
-
 template <class T>
 void filter_partials(const ConvProblem& problem, const T* x, const T* dy, float* partial) {
   const std::int64_t rows = std::int64_t{problem.n} * out_height(problem);
   const std::int64_t step = filter_chunk_rows(problem);
   const std::int64_t filter = std::int64_t{problem.r} * problem.s * problem.c;
-  const std::int64_t blocks = ceil_div(problem.c, unit_channels);
-  const std::int64_t units = filter_chunks(problem) * blocks;
-  const auto for_units = [&](const auto& f) THAW_LAMBDA_INLINE {
-#pragma omp parallel for schedule(static) if (units > 1)
-    for (std::int64_t unit = 0; unit < units; ++unit) {
+  const std::int64_t chunks = filter_chunks(problem);
+  // A chunk alone would be too coarse a unit of work where there are few of them.
+  const auto for_units = [&](int blocks, const auto& f) THAW_LAMBDA_INLINE {
+#pragma omp parallel for schedule(static) if (chunks * blocks > 1)
+    for (std::int64_t unit = 0; unit < chunks * blocks; ++unit) {
       const std::int64_t chunk = unit / blocks;
-      const int channel = static_cast<int>(unit % blocks) * unit_channels;
-      f(chunk * step, least(chunk * step + step, rows), channel, least(channel + unit_channels, problem.c),
-        partial + chunk * filter);
+      f(chunk * step, least(chunk * step + step, rows), static_cast<int>(unit % blocks), partial + chunk * filter);
     }
   };
-  const bool own = with_filter_shape(problem, [&](auto k, auto stride) {
-    for_units([&](std::int64_t row, std::int64_t end, int first, int last, float* to) {
-      for_channels(first, last, [&](int channel, auto w, auto v) THAW_LAMBDA_INLINE {
-        filter_chunk<k.value, stride.value, w.value, v.value>(problem, x, dy, row, end, channel, to);
+  const bool own =
+      problem.c >= least_pair_channels && with_filter_shape(problem, [&](auto k, auto stride) {
+        with_pair_width(problem.c, [&](auto w) {
+          for_units(pairs_of<w.value>(problem.c), [&](std::int64_t row, std::int64_t end, int pair, float* to) {
+            filter_chunk<k.value, stride.value, w.value>(
+                problem, x, dy, row, end, first_of_pair<w.value>(problem.c, pair), pair * 2 * w.value, to);
+          });
+        });
       });
-    });
-  });
   if (own) return;
-  for_units([&](std::int64_t row, std::int64_t end, int first, int last, float* to) {
-    filter_chunk_general(problem, x, dy, row, end, first, last - first, to);
+  for_units(blocks_of(problem.c), [&](std::int64_t row, std::int64_t end, int block, float* to) {
+    const int first = block * line_floats;
+    filter_chunk_general(problem, x, dy, row, end, first, least(line_floats, problem.c - first), to);
   });
 }
 

@@ -7,6 +7,10 @@
 #include "kernels/cpu/simd/simd.h"
 #include "kernels/pointwise.h"
 
+#if defined(__AVX512BF16__)
+#include <immintrin.h>  // its functions are always inlined
+#endif
+
 // The kernel bodies are compiled once per instruction set, each time in a namespace of its own. Two rules keep an
 // instruction of a better processor out of the code that a lesser one runs: everything has internal linkage (anonymous
 // namespace) or is always inlined, and no inline function of the standard library or of another header is called, since
@@ -104,8 +108,17 @@ template <int W>
 THAW_SIMD_INLINE void store_vector(float* y, vec<W> v) {
   __builtin_memcpy(y, &v, sizeof(v));
 }
+/// Where the processor rounds to bf16 itself, whole registers are left to it. It does so with the same bits but for
+/// denormal numbers, which it takes for zero, as all arithmetic of the backend's threads does.
 template <int W>
 THAW_SIMD_INLINE void store_vector(Half* y, vec<W> v) {
+#if defined(__AVX512BF16__)
+  if constexpr (W == 16) {
+    const __m256bh rounded = _mm512_cvtneps_pbh((__m512)v);
+    __builtin_memcpy(y, &rounded, sizeof(rounded));
+    return;
+  }
+#endif
   using Bits = typename Vector<W>::bits;
   const Bits u = (Bits)v;
   const Bits rounded = u + 0x7fffU + ((u >> 16) & 1U);
@@ -163,7 +176,7 @@ THAW_SIMD_INLINE void activate(const float* x, float* y, std::int64_t n) {
 }
 
 /// The same with the activation chosen at run time.
-void activate(Act act, const float* x, float* y, std::int64_t n) {
+[[maybe_unused]] void activate(Act act, const float* x, float* y, std::int64_t n) {
   pointwise::with_activation(act, [&](auto functor) { activate<decltype(functor)>(x, y, n); });
 }
 

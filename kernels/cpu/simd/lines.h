@@ -1,6 +1,8 @@
 #pragma once
 
-#include "kernels/cpu/simd/isa.h"
+#include <omp.h>
+
+#include "kernels/cpu/simd/pairs.h"
 
 THAW_SIMD_BEGIN
 
@@ -21,6 +23,58 @@ template <class T>
 THAW_SIMD_INLINE void fill_line(const Block& block, const T* values, float* line) {
   for (int j = 0; j < block.repeat; ++j) {
     for (int i = 0; i < block.width; ++i) line[j * block.width + i] = load(values + block.first + i);
+  }
+}
+
+/// The same in the order of pairs of T, with zeros behind.
+template <class T, class V>
+THAW_SIMD_INLINE void fill_pairs(const Block& block, const V* values, float* line) {
+  const T* type = nullptr;
+  for (int i = 0; i < line_floats; ++i) line[i] = 0;
+  for (int j = 0; j < block.repeat; ++j) {
+    for (int i = 0; i < block.width; ++i) {
+      line[place_in_pairs<vector_floats>(type, j * block.width + i)] = load(values + block.first + i);
+    }
+  }
+}
+
+/// Sums of the block's channels over a line in the order of pairs of T.
+template <class T>
+THAW_SIMD_INLINE void add_pairs(const Block& block, const float* line, double* sums) {
+  const T* type = nullptr;
+  for (int i = 0; i < block.width; ++i) sums[i] = 0;
+  for (int j = 0; j < block.repeat; ++j) {
+    for (int i = 0; i < block.width; ++i) {
+      sums[i] += static_cast<double>(line[place_in_pairs<vector_floats>(type, j * block.width + i)]);
+    }
+  }
+}
+
+/// Calls f(offset, at, n) for the pairs of the lines of rows [row, end), n = `pair_floats` (a constant) but at the end
+/// of a line whose length is not a multiple of it. f must be always inlined.
+template <class F>
+THAW_SIMD_INLINE void for_line_pairs(std::int64_t row, std::int64_t end, int c, const Block& block, const F& f) {
+  for (; row < end; row += block.repeat) {
+    const std::int64_t rows = least<std::int64_t>(block.repeat, end - row);
+    const std::int64_t offset = row * c + block.first;
+    const std::int64_t count = rows * block.width;
+    std::int64_t at = 0;
+    for (; at + pair_floats <= count; at += pair_floats) f(offset + at, at, pair_floats);
+    if (at < count) f(offset + at, at, static_cast<int>(count - at));
+  }
+}
+
+enum class Direction { forwards, backwards };
+
+/// Calls f(chunk) for all chunks, in parallel. A thread always has the same neighbouring chunks: a second sweep that
+/// takes them backwards finds in its cache what the first one, forwards, has left there.
+template <class F>
+THAW_SIMD_INLINE void for_chunks(std::int64_t chunks, Direction direction, const F& f) {
+#pragma omp parallel if (chunks > 1)
+  {
+    const std::int64_t first = chunks * omp_get_thread_num() / omp_get_num_threads();
+    const std::int64_t last = chunks * (omp_get_thread_num() + 1) / omp_get_num_threads();
+    for (std::int64_t i = first; i < last; ++i) f(direction == Direction::forwards ? i : first + last - 1 - i);
   }
 }
 

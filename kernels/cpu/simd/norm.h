@@ -13,30 +13,29 @@ THAW_SIMD_BEGIN
 template <class T>
 void norm_chunk_statistics(const T* x, std::int64_t row, std::int64_t end, int c, const Block& block, float* sums,
                            float* squares) {
-  alignas(64) float shift[line_floats];
-  alignas(64) float sum[line_floats] = {};
-  alignas(64) float square[line_floats] = {};
-  fill_line(block, x + row * c, shift);
-  for_lines(row, end, c, block, [&](std::int64_t offset, std::int64_t at, int n) THAW_LAMBDA_INLINE {
-    Strip buffer;
-    const float* from = read_line(x + offset, n, buffer.at);
-#pragma omp simd
-    for (int i = 0; i < n; ++i) {
-      const float d = from[i] - shift[at + i];
-      sum[at + i] += d;
-      square[at + i] += d * d;
-    }
+  Line shift;
+  Line sum = {};
+  Line square = {};
+  fill_pairs<T>(block, x + row * c, shift.at);
+  for_line_pairs(row, end, c, block, [&](std::int64_t offset, std::int64_t at, int n) THAW_LAMBDA_INLINE {
+    const FullPair from = load_pair(x + offset, n);
+    const FullPair inside = ones_of_pair<T>(n);
+    unrolled<2>([&](auto h) THAW_LAMBDA_INLINE {
+      const std::int64_t place = at + h.value * vector_floats;
+      auto d = from.half[h.value] - load_vector<vector_floats>(shift.at + place);
+      if (n != pair_floats) d *= inside.half[h.value];
+      add_vector(sum.at + place, d);
+      add_vector(square.at + place, d * d);
+    });
   });
+  double s[line_floats];
+  double q[line_floats];
+  add_pairs<T>(block, sum.at, s);
+  add_pairs<T>(block, square.at, q);
   const auto rows = static_cast<double>(end - row);
   for (int i = 0; i < block.width; ++i) {
-    double s = 0;
-    double q = 0;
-    for (int j = 0; j < block.repeat; ++j) {
-      s += static_cast<double>(sum[j * block.width + i]);
-      q += static_cast<double>(square[j * block.width + i]);
-    }
-    sums[block.first + i] = static_cast<float>(s);
-    squares[block.first + i] = static_cast<float>(most(q - s * s / rows, 0.0));
+    sums[block.first + i] = static_cast<float>(s[i]);
+    squares[block.first + i] = static_cast<float>(most(q[i] - s[i] * s[i] / rows, 0.0));
   }
 }
 
@@ -86,77 +85,65 @@ void norm_statistics(const NormProblem& problem, const NormForward& args, void* 
   const std::int64_t chunks = row_chunks(rows, c);
   auto* sums = as<float>(scratch);
   float* squares = sums + chunks * c;
-#pragma omp parallel for schedule(static) if (chunks > 1)
-  for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {
+  for_chunks(chunks, Direction::forwards, [&](std::int64_t chunk) {
     const std::int64_t row = chunk * step;
     for (int b = 0; b < blocks_of(c); ++b) {
       norm_chunk_statistics(x, row, least(row + step, rows), c, block_of(c, b * line_floats), sums + chunk * c,
                             squares + chunk * c);
     }
-  }
+  });
 #pragma omp parallel for schedule(static) if (chunks > 1 && c > line_floats)
   for (int b = 0; b < blocks_of(c); ++b) {
     norm_combine(x, rows, c, block_of(c, b * line_floats), sums, squares, args);
   }
 }
 
-/// Per-channel values of a block as lines.
+/// Per-channel values of a block as lines, in the order of pairs of T.
+template <class T>
 struct NormLines {
-  alignas(64) float mean[line_floats];
-  alignas(64) float scale[line_floats];
-  alignas(64) float beta[line_floats];
+  Line mean;
+  Line scale;
+  Line beta;
 
   NormLines(const Block& block, const void* gamma, const void* beta_values, const void* means, const void* variances,
             double epsilon) {
-    fill_line(block, as<float>(means), mean);
-    fill_line(block, as<float>(beta_values), beta);
-    fill_line(block, as<float>(gamma), scale);
-    for (int j = 0; j < block.repeat; ++j) {
-      for (int i = 0; i < block.width; ++i) {
-        const double variance = static_cast<double>(as<float>(variances)[block.first + i]);
-        float& s = scale[j * block.width + i];
-        s = static_cast<float>(static_cast<double>(s) / __builtin_sqrt(variance + epsilon));
-      }
+    float scales[line_floats];
+    for (int i = 0; i < block.width; ++i) {
+      const double variance = static_cast<double>(as<float>(variances)[block.first + i]);
+      const double g = static_cast<double>(as<float>(gamma)[block.first + i]);
+      scales[i] = static_cast<float>(g / __builtin_sqrt(variance + epsilon));
     }
+    fill_pairs<T>(block, as<float>(means), mean.at);
+    fill_pairs<T>(block, scales - block.first, scale.at);
+    fill_pairs<T>(block, as<float>(beta_values), beta.at);
   }
 };
-
-/// One strip at place `at` of a line.
-template <class A>
-THAW_SIMD_INLINE void norm_strip(const NormLines& p, std::int64_t at, const float* x, const float* residual, float* y,
-                                 int n) {
-#pragma omp simd
-  for (int i = 0; i < n; ++i) {
-    float z = (x[i] - p.mean[at + i]) * p.scale[at + i] + p.beta[at + i];
-    if (residual != nullptr) z += residual[i];
-    y[i] = A::value(z);
-  }
-}
 
 template <class T, class A, bool Residual>
 void norm_apply(const NormProblem& problem, const NormForward& args) {
   const int c = problem.c;
   const std::int64_t step = rows_per_chunk(c);
-  const std::int64_t chunks = row_chunks(problem.rows, c);
   for (int b = 0; b < blocks_of(c); ++b) {
     const Block block = block_of(c, b * line_floats);
-    const NormLines p(block, args.gamma, args.beta, args.mean, args.variance, problem.epsilon);
-#pragma omp parallel for schedule(static) if (chunks > 1)
-    for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {
+    const NormLines<T> p(block, args.gamma, args.beta, args.mean, args.variance, problem.epsilon);
+    for_chunks(row_chunks(problem.rows, c), Direction::backwards, [&](std::int64_t chunk) {
       const std::int64_t row = chunk * step;
       const std::int64_t end = least(row + step, problem.rows);
-      for_lines(row, end, c, block, [&](std::int64_t offset, std::int64_t at, int n) THAW_LAMBDA_INLINE {
-        Strip in;
-        Strip added;
-        Strip out;
-        T* to = as<T>(args.y) + offset;
-        float* strip = line_for(to, out.at);
-        const float* x = read_line(as<T>(args.x) + offset, n, in.at);
-        const float* residual = Residual ? read_line(as<T>(args.residual) + offset, n, added.at) : nullptr;
-        norm_strip<A>(p, at, x, residual, strip, n);
-        write_line(to, strip, n);
+      for_line_pairs(row, end, c, block, [&](std::int64_t offset, std::int64_t at, int n) THAW_LAMBDA_INLINE {
+        const FullPair x = load_pair(as<T>(args.x) + offset, n);
+        FullPair residual;
+        if constexpr (Residual) residual = load_pair(as<T>(args.residual) + offset, n);
+        const FullPair y = each_half([&](auto h) THAW_LAMBDA_INLINE {
+          const std::int64_t place = at + h.value * vector_floats;
+          const auto centred = x.half[h.value] - load_vector<vector_floats>(p.mean.at + place);
+          auto z =
+              centred * load_vector<vector_floats>(p.scale.at + place) + load_vector<vector_floats>(p.beta.at + place);
+          if constexpr (Residual) z += residual.half[h.value];
+          return A::value(z);
+        });
+        store_pair(as<T>(args.y) + offset, y, n);
       });
-    }
+    });
   }
 }
 

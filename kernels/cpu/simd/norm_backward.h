@@ -17,27 +17,31 @@ template <>
 constexpr bool decides_from_value<pointwise::Activation<Act::relu6>> = true;
 
 /// What dx needs besides dz, as lines: dx = scale dz - offset - (x-mean) slope.
-struct NormGradientLines : NormLines {
-  alignas(64) float offset[line_floats];
-  alignas(64) float slope[line_floats];
+template <class T>
+struct NormGradientLines : NormLines<T> {
+  Line offset = {};
+  Line slope = {};
 
   NormGradientLines(const NormProblem& problem, const NormBackward& args, const Block& block)
-      : NormLines(block, args.gamma, args.beta, args.mean, args.variance, problem.epsilon) {
-    for (int i = 0; i < line_floats; ++i) offset[i] = slope[i] = 0;
-  }
+      : NormLines<T>(block, args.gamma, args.beta, args.mean, args.variance, problem.epsilon) {}
 
   /// `dz` (C): sum of dz; `dzx` (C): sum of dz (x-mean).
   void set_sums(const NormProblem& problem, const NormBackward& args, const Block& block, const double* dz,
                 const double* dzx) {
-    for (int j = 0; j < block.repeat; ++j) {
-      for (int i = 0; i < block.width; ++i) {
-        const int at = j * block.width + i;
-        const auto s = static_cast<double>(scale[at]) / static_cast<double>(problem.rows);
-        const double variance = static_cast<double>(as<float>(args.variance)[block.first + i]);
-        offset[at] = static_cast<float>(s * dz[block.first + i]);
-        slope[at] = static_cast<float>(s * dzx[block.first + i] / (variance + problem.epsilon));
-      }
+    float offsets[line_floats];
+    float slopes[line_floats];
+    for (int i = 0; i < block.width; ++i) {
+      const int channel = block.first + i;
+      const double variance = static_cast<double>(as<float>(args.variance)[channel]) + problem.epsilon;
+      const double gamma = static_cast<double>(as<float>(args.gamma)[channel]);
+      // With the rounded scale that multiplies dz, so that what cancels cancels (all of it where there is one row).
+      const auto rounded = static_cast<float>(gamma / __builtin_sqrt(variance));
+      const double s = static_cast<double>(rounded) / static_cast<double>(problem.rows);
+      offsets[i] = static_cast<float>(s * dz[channel]);
+      slopes[i] = static_cast<float>(s * dzx[channel] / variance);
     }
+    fill_pairs<T>(block, offsets - block.first, offset.at);
+    fill_pairs<T>(block, slopes - block.first, slope.at);
   }
 };
 
@@ -49,50 +53,44 @@ struct NormSums {
 
 /// One sweep over rows [row, end) of a block. With Sums: of dz and dz (x-mean). With Dx: dx; dresidual where not null.
 template <class T, class A, bool FromY, bool Sums, bool Dx>
-void norm_backward_chunk(const NormBackward& args, const NormGradientLines& p, const Block& block, int c,
+void norm_backward_chunk(const NormBackward& args, const NormGradientLines<T>& p, const Block& block, int c,
                          std::int64_t row, std::int64_t end, void* dresidual, NormSums sums) {
   Line sum = {};
   Line sum_x = {};
-  for_lines(row, end, c, block, [&](std::int64_t offset, std::int64_t at, int n) THAW_LAMBDA_INLINE {
-    Strip x_strip;
-    Strip y_strip;
-    Strip dy_strip;
-    Strip dx_strip;
-    Strip dz;
-    const float* x = read_line(as<T>(args.x) + offset, n, x_strip.at);
-    const float* y = FromY ? read_line(as<T>(args.y) + offset, n, y_strip.at) : nullptr;
-    const float* dy = read_line(as<T>(args.dy) + offset, n, dy_strip.at);
-    float* dx = Dx ? line_for(as<T>(args.dx) + offset, dx_strip.at) : nullptr;
-#pragma omp simd
-    for (int i = 0; i < n; ++i) {
-      const float centred = x[i] - p.mean[at + i];
-      const float z = FromY ? y[i] : centred * p.scale[at + i] + p.beta[at + i];
-      const float d = dy[i] * A::derivative(z);
-      dz.at[i] = d;
+  for_line_pairs(row, end, c, block, [&](std::int64_t offset, std::int64_t at, int n) THAW_LAMBDA_INLINE {
+    const FullPair x = load_pair(as<T>(args.x) + offset, n);
+    const FullPair dy = load_pair(as<T>(args.dy) + offset, n);
+    FullPair y;
+    FullPair dz;
+    FullPair dx;
+    if constexpr (FromY) y = load_pair(as<T>(args.y) + offset, n);
+    unrolled<2>([&](auto h) THAW_LAMBDA_INLINE {
+      const std::int64_t place = at + h.value * vector_floats;
+      const auto scale = load_vector<vector_floats>(p.scale.at + place);
+      const auto centred = x.half[h.value] - load_vector<vector_floats>(p.mean.at + place);
+      auto z = centred * scale + load_vector<vector_floats>(p.beta.at + place);
+      if constexpr (FromY) z = y.half[h.value];
+      const auto d = dy.half[h.value] * A::derivative(z);  // zero behind the end of a line, where dy is
+      dz.half[h.value] = d;
       if constexpr (Sums) {
-        sum.at[at + i] += d;
-        sum_x.at[at + i] += d * centred;
+        add_vector(sum.at + place, d);
+        add_vector(sum_x.at + place, d * centred);
       }
-      if constexpr (Dx) dx[i] = p.scale[at + i] * d - p.offset[at + i] - centred * p.slope[at + i];
-    }
-    if constexpr (Dx) write_line(as<T>(args.dx) + offset, dx, n);
-    if (dresidual != nullptr) {
-      float* to = line_for(as<T>(dresidual) + offset, dz.at);
-      for (int i = 0; i < n; ++i) to[i] = dz.at[i];
-      write_line(as<T>(dresidual) + offset, to, n);
-    }
+      if constexpr (Dx) {
+        dx.half[h.value] = scale * d - load_vector<vector_floats>(p.offset.at + place) -
+                           centred * load_vector<vector_floats>(p.slope.at + place);
+      }
+    });
+    if constexpr (Dx) store_pair(as<T>(args.dx) + offset, dx, n);
+    if (dresidual != nullptr) store_pair(as<T>(dresidual) + offset, dz, n);
   });
   if constexpr (Sums) {
-    for (int i = 0; i < block.width; ++i) {
-      double total = 0;
-      double total_x = 0;
-      for (int j = 0; j < block.repeat; ++j) {
-        total += static_cast<double>(sum.at[j * block.width + i]);
-        total_x += static_cast<double>(sum_x.at[j * block.width + i]);
-      }
-      sums.dz[block.first + i] = static_cast<float>(total);
-      sums.dzx[block.first + i] = static_cast<float>(total_x);
-    }
+    double total[line_floats];
+    double total_x[line_floats];
+    add_pairs<T>(block, sum.at, total);
+    add_pairs<T>(block, sum_x.at, total_x);
+    for (int i = 0; i < block.width; ++i) sums.dz[block.first + i] = static_cast<float>(total[i]);
+    for (int i = 0; i < block.width; ++i) sums.dzx[block.first + i] = static_cast<float>(total_x[i]);
   }
 }
 
@@ -115,14 +113,13 @@ void norm_backward_sweep(const NormProblem& problem, const NormBackward& args, v
   const std::int64_t chunks = row_chunks(problem.rows, c);
   for (int b = 0; b < blocks_of(c); ++b) {
     const Block block = block_of(c, b * line_floats);
-    NormGradientLines lines(problem, args, block);
+    NormGradientLines<T> lines(problem, args, block);
     if (problem.training && Dx) lines.set_sums(problem, args, block, scratch.total, scratch.total_x);
-#pragma omp parallel for schedule(static) if (chunks > 1)
-    for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {
+    for_chunks(chunks, Dx ? Direction::backwards : Direction::forwards, [&](std::int64_t chunk) {
       norm_backward_chunk<T, A, FromY, Sums, Dx>(args, lines, block, c, chunk * step,
                                                  least(chunk * step + step, problem.rows), dresidual,
                                                  {scratch.dz + chunk * c, scratch.dzx + chunk * c});
-    }
+    });
   }
 }
 

@@ -15,7 +15,7 @@ namespace thaw::simd {
 
 /// Floats in a line buffer on the stack. Rows with fewer channels are taken several at a time, so that the inner loops
 /// are long for every channel count.
-constexpr int line_floats = 512;
+constexpr int line_floats = 1024;
 /// Floats of a strip: what one pass of an inner loop takes, so that its values stay in registers.
 constexpr int strip_floats = 64;
 /// Elements of an element-wise piece, and about those of a reduction's chunk (128 KiB of f32: a piece of L2).
@@ -35,8 +35,12 @@ THAW_SIMD_INLINE T most(T a, T b) {
   return a < b ? b : a;
 }
 
-/// Rows of `c` channels that one line holds.
-THAW_SIMD_INLINE int rows_per_line(int c) { return c <= line_floats ? line_floats / c : 1; }
+/// Rows of `c` channels that one line holds: as many as end with a full pair of registers (32 floats), where some do.
+THAW_SIMD_INLINE int rows_per_line(int c) {
+  const int rows = c <= line_floats ? line_floats / c : 1;
+  const int even = 32 / least(32, c & -c);
+  return rows < even ? rows : rows - rows % even;
+}
 
 /// Rows of a reduction chunk: about `chunk_elements`, at least 32 rows, a multiple of a line's rows.
 THAW_SIMD_INLINE std::int64_t rows_per_chunk(int c) {

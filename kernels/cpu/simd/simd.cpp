@@ -21,6 +21,9 @@ extern const SimdKernels kernels;
 namespace avx512 {
 extern const SimdKernels kernels;
 }
+namespace avx512_bf16 {
+extern const SimdKernels kernels;
+}
 }  // namespace simd
 
 namespace {
@@ -52,13 +55,14 @@ const SimdKernels& choose_simd_kernels(std::string_view wanted) {
     const SimdKernels* kernels = simd_kernels(wanted);
     if (kernels == nullptr) {
       fail(ErrorKind::device,
-           "THAW_SIMD: expected baseline, avx2 or avx512 (as far as this processor has them), found '{}'; unset it to "
+           "THAW_SIMD: expected baseline, avx2, avx512 or avx512_bf16 (as far as this processor has them), found '{}'; "
+           "unset it to "
            "let thaw choose",
            wanted);
     }
     return *kernels;
   }
-  for (const std::string_view isa : {"avx512", "avx2"}) {
+  for (const std::string_view isa : {"avx512_bf16", "avx512", "avx2"}) {
     if (const SimdKernels* kernels = simd_kernels(isa); kernels != nullptr) return *kernels;
   }
   return simd::baseline::kernels;
@@ -75,10 +79,10 @@ const SimdKernels* simd_kernels(std::string_view isa) {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   if (isa == "avx2" && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &simd::avx2::kernels;
-  if (isa == "avx512" && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) {
-    return &simd::avx512::kernels;
-  }
+  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+  if (isa == "avx512" && avx512) return &simd::avx512::kernels;
+  if (isa == "avx512_bf16" && avx512 && __builtin_cpu_supports("avx512bf16")) return &simd::avx512_bf16::kernels;
 #endif
   return nullptr;
 }

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "kernels/backend.h"
+#include "kernels/cpu/simd/product.h"
 
 namespace thaw {
 
@@ -14,7 +15,7 @@ namespace thaw {
 /// any contents. Work is cut into pieces that do not depend on the number of OpenMP threads, and partial sums are added
 /// in a fixed order, so results have the same bits for every thread count.
 struct SimdKernels {
-  const char* name;  ///< "baseline", "avx2" or "avx512"
+  const char* name;  ///< "baseline", "avx2", "avx512" or "avx512_bf16"
 
   void (*norm_forward)(const NormProblem& problem, const NormForward& args, void* scratch);
   /// Where problem.residual, the derivative is taken from y, which is possible for linear, relu and relu6.
@@ -52,6 +53,8 @@ struct SimdKernels {
   void (*pool_backward)(const PoolProblem& problem, const void* dy, const std::int32_t* indices, void* dx);
   void (*pad_forward)(int n, int h, int w, int c, const Pad& pad, Dtype dtype, const void* x, void* y);
   void (*pad_backward)(int n, int h, int w, int c, const Pad& pad, Dtype dtype, const void* dy, void* dx);
+
+  const ProductKernels& products;
 };
 
 /// Scratch of `norm_forward` and `norm_backward`, in bytes.
@@ -64,7 +67,8 @@ std::size_t sum_squares_scratch_bytes(std::int64_t count);
 std::size_t depthwise_filter_scratch_bytes(const ConvProblem& problem);
 
 /// The kernels for the best instruction set of this processor, chosen once. The environment variable THAW_SIMD
-/// (baseline, avx2, avx512) chooses another. Throws `Error` (device) where that one is unknown or cannot run here.
+/// (baseline, avx2, avx512, avx512_bf16) chooses another. Throws `Error` (device) where that one is unknown or cannot
+/// run here.
 const SimdKernels& simd_kernels();
 
 /// The kernels that the environment variable's value `wanted` asks for; empty: the best of this processor. Throws

@@ -15,6 +15,9 @@ namespace thaw::simd::THAW_SIMD_ISA {
 #define THAW_SIMD_TEXT_OF(x) #x
 #define THAW_SIMD_TEXT(x) THAW_SIMD_TEXT_OF(x)
 
+/// From a translation unit of its own.
+extern const ProductKernels product_kernels;
+
 /// The kernels of the instruction set that this file is compiled for.
 extern const SimdKernels kernels;
 const SimdKernels kernels = {
@@ -41,6 +44,7 @@ const SimdKernels kernels = {
     .pool_backward = pool_backward,
     .pad_forward = pad_forward,
     .pad_backward = pad_backward,
+    .products = product_kernels,
 };
 
 }  // namespace thaw::simd::THAW_SIMD_ISA

@@ -1,0 +1,2 @@
+#define THAW_SIMD_ISA avx512_bf16
+#include "kernels/cpu/simd/product_table.h"

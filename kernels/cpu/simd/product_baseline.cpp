@@ -1,0 +1,2 @@
+#define THAW_SIMD_ISA baseline
+#include "kernels/cpu/simd/product_table.h"
