@@ -7,6 +7,7 @@
 #include "kernels/error.h"
 #include "weights/h5_reader.h"
 #include "weights/manifest.h"
+#include "weights/rehearsal.h"
 
 namespace thaw {
 
@@ -30,6 +31,17 @@ ModelCard parse_card(const std::string& text, const std::string& label) {
   }
 }
 
+ModelCard read_open_file(const std::filesystem::path& path) {
+  h5::Reader file(path);
+  if (file.text("", "format").value_or("") == "thaw-weights") {
+    const std::string entry = std::string("metadata/") + kKey;
+    if (file.has("metadata") && file.has(entry)) return parse_card(file.text_dataset(entry), file.label());
+    return {.model = file.text("", "model_id").value_or("")};
+  }
+  const KnownFile* known = known_file_by_md5(md5_file(path));
+  return {.model = known == nullptr ? std::string() : std::string(known->model_id)};
+}
+
 }  // namespace
 
 HeadOptions ModelCard::head() const {
@@ -44,14 +56,9 @@ Metadata ModelCard::metadata() const {
 }
 
 ModelCard read_model_card(const std::filesystem::path& path) {
-  h5::Reader file(path);
-  if (file.text("", "format").value_or("") == "thaw-weights") {
-    const std::string entry = std::string("metadata/") + kKey;
-    if (file.has("metadata") && file.has(entry)) return parse_card(file.text_dataset(entry), file.label());
-    return {.model = file.text("", "model_id").value_or("")};
-  }
-  const KnownFile* known = known_file_by_md5(md5_file(path));
-  return {.model = known == nullptr ? std::string() : std::string(known->model_id)};
+  const auto read = [&] { return read_open_file(path); };
+  rehearse(path, read);
+  return read();
 }
 
 bool are_drawn(const std::vector<std::string>& class_names) {

@@ -13,6 +13,7 @@
 #include "kernels/digest.h"
 #include "kernels/error.h"
 #include "kernels/files.h"
+#include "kernels/printable.h"
 
 namespace thaw {
 namespace fs = std::filesystem;
@@ -123,6 +124,10 @@ class Unpacker {
     const char* raw = archive_entry_pathname(entry);
     if (raw == nullptr) raw = archive_entry_pathname_utf8(entry);
     const fs::path name = raw != nullptr ? raw : "";
+    const std::string& bytes = name.native();
+    if (std::any_of(bytes.begin(), bytes.end(), [](char c) { return (c >= 0 && c < 0x20) || c == 0x7f; })) {
+      refuse(name.string(), "its name has control characters");
+    }
     const bool climbs = std::find(name.begin(), name.end(), "..") != name.end();
     if (name.empty() || name.is_absolute() || climbs) {
       refuse(name.string(), "its name leads out of the archive's folder");
@@ -136,7 +141,7 @@ class Unpacker {
   [[noreturn]] void refuse(const std::string& name, const char* reason) {
     fail(ErrorKind::data,
          "refused to unpack '{}': entry '{}' is unsafe ({}); unpack it yourself if you trust it, and give the folder",
-         source_.string(), name, reason);
+         source_.string(), printable(name), reason);
   }
 
   /// Counts what the header promises before anything of it is unpacked.
@@ -151,7 +156,7 @@ class Unpacker {
       fail(ErrorKind::data,
            "refused to unpack '{}': it would become more than {} bytes, {} times its size or {} files (at entry '{}'); "
            "unpack it yourself if you trust it, and give the folder",
-           source_.string(), limits_.total_bytes, limits_.ratio, limits_.entries, name);
+           source_.string(), limits_.total_bytes, limits_.ratio, limits_.entries, printable(name));
     }
   }
 

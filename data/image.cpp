@@ -52,7 +52,6 @@ void counted_free(void* pointer) {
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wshadow"
 #pragma GCC diagnostic ignored "-Wunused-function"
-#define STBI_ONLY_JPEG  // of JPEG files only the headers are stb's
 #define STBI_ONLY_PNG
 #define STBI_NO_STDIO
 #define STBI_MAX_DIMENSIONS 16384
@@ -84,25 +83,6 @@ bool is_jpeg(Bytes b) { return b.size() >= 3 && b[0] == 0xFF && b[1] == 0xD8 && 
 bool is_png(Bytes b) {
   static constexpr std::uint8_t magic[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
   return b.size() >= sizeof magic && std::equal(std::begin(magic), std::end(magic), b.begin());
-}
-
-/// Walks the markers to the end-of-image marker, so that a file cut anywhere is called truncated. A search for FF D9
-/// would be fooled by an embedded thumbnail; the walk is not.
-bool jpeg_is_complete(Bytes b) {
-  std::size_t at = 2;  // behind FF D8
-  while (at + 1 < b.size()) {
-    const std::uint8_t marker = b[at + 1];
-    const bool within_scan = b[at] != 0xFF || marker == 0x00 || (marker >= 0xD0 && marker <= 0xD7);
-    if (within_scan || marker == 0xFF) {
-      ++at;  // entropy-coded bytes, restart markers and fill bytes
-    } else if (marker == 0xD9) {
-      return true;
-    } else {
-      if (at + 3 >= b.size()) return false;
-      at += 2 + (std::size_t{b[at + 2]} << 8 | b[at + 3]);
-    }
-  }
-  return false;
 }
 
 /// Walks the chunks to a whole IEND chunk.
@@ -143,6 +123,27 @@ void append_bytes(void* context, void* data, int size) {
   static_cast<std::string*>(context)->append(static_cast<const char*>(data), static_cast<std::size_t>(size));
 }
 
+/// Width and height from the header; throws `reason` in a sentence where there is none.
+ImageSize header_size(Bytes bytes, std::string_view name) {
+  ImageSize size;
+  std::string reason;
+  if (is_png(bytes)) {
+    int channels = 0;
+    if (stbi_info_from_memory(bytes.data(), static_cast<int>(bytes.size()), &size.width, &size.height, &channels) == 0)
+      reason = stbi_failure_reason();
+  } else {
+    size = jpeg_size(bytes);
+    if (size.width == 0 || size.height == 0) reason = "it has no size";
+  }
+  if (!reason.empty()) {
+    fail(ErrorKind::data,
+         "'{}' has an unusable {} header ({}; at most {} pixels a side are allowed); copy the file again, make it "
+         "smaller or remove it",
+         name, is_png(bytes) ? "PNG" : "JPEG", reason, max_image_side);
+  }
+  return size;
+}
+
 }  // namespace
 
 bool looks_like_image(Bytes bytes) { return is_jpeg(bytes) || is_png(bytes); }
@@ -157,14 +158,7 @@ ImageSize image_size(Bytes bytes, std::string_view name) {
     fail(ErrorKind::data, "'{}' is no photo: expected a JPEG or PNG file, found other bytes; convert or remove it",
          name);
   }
-  ImageSize size;
-  int channels = 0;
-  if (stbi_info_from_memory(bytes.data(), static_cast<int>(bytes.size()), &size.width, &size.height, &channels) == 0) {
-    fail(ErrorKind::data,
-         "'{}' has an unusable {} header ({}; at most {} pixels a side are allowed); copy the file again, make it "
-         "smaller or remove it",
-         name, is_png(bytes) ? "PNG" : "JPEG", stbi_failure_reason(), max_image_side);
-  }
+  const ImageSize size = header_size(bytes, name);
   if (size.width > max_image_side || size.height > max_image_side ||
       std::int64_t{size.width} * size.height > max_image_pixels) {
     fail(ErrorKind::data,

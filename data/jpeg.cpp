@@ -14,6 +14,28 @@ namespace {
 constexpr long memory_budget_bytes = 1L << 30;
 constexpr int max_scans = 500;
 
+using Bytes = std::span<const std::uint8_t>;
+
+/// Where the next marker (FF xx) begins that is followed by a segment or ends the photo, from `at` on; entropy-coded
+/// bytes, restart markers and fill bytes are skipped. The number of bytes where there is none.
+std::size_t next_marker(Bytes b, std::size_t at) {
+  for (; at + 1 < b.size(); ++at) {
+    const std::uint8_t code = b[at + 1];
+    if (b[at] == 0xFF && code != 0x00 && code != 0xFF && (code < 0xD0 || code > 0xD7)) return at;
+  }
+  return b.size();
+}
+
+constexpr std::size_t first_marker = 2;  // behind FF D8
+constexpr std::uint8_t end_of_image = 0xD9, start_of_scan = 0xDA;
+
+/// A frame header; C4, C8 and CC are tables and an extension.
+bool is_frame(std::uint8_t code) {
+  return code >= 0xC0 && code <= 0xCF && code != 0xC4 && code != 0xC8 && code != 0xCC;
+}
+
+std::size_t two_bytes(Bytes b, std::size_t at) { return std::size_t{b[at]} << 8 | b[at + 1]; }
+
 /// libjpeg reports errors by a callback that must not return; ours jumps back out of the library.
 struct Decoder {
   jpeg_decompress_struct state;
@@ -90,6 +112,24 @@ bool decode(Decoder& decoder, const unsigned char* bytes, std::size_t size, int 
 }
 
 }  // namespace
+
+ImageSize jpeg_size(Bytes b) {
+  for (std::size_t at = next_marker(b, first_marker); at + 8 < b.size();) {
+    if (is_frame(b[at + 1])) return {static_cast<int>(two_bytes(b, at + 7)), static_cast<int>(two_bytes(b, at + 5))};
+    if (b[at + 1] == end_of_image || b[at + 1] == start_of_scan) break;
+    at = next_marker(b, at + 2 + two_bytes(b, at + 2));
+  }
+  return {};
+}
+
+bool jpeg_is_complete(Bytes b) {
+  for (std::size_t at = next_marker(b, first_marker); at + 1 < b.size();) {
+    if (b[at + 1] == end_of_image) return true;
+    if (at + 3 >= b.size()) return false;
+    at = next_marker(b, at + 2 + two_bytes(b, at + 2));
+  }
+  return false;
+}
 
 std::string decode_jpeg(std::span<const std::uint8_t> bytes, Image& image) {
   Decoder decoder = {};

@@ -11,6 +11,8 @@ namespace thaw {
 namespace {
 
 constexpr std::array kActs = {Act::linear, Act::relu, Act::relu6, Act::hard_swish, Act::hard_sigmoid};
+constexpr int kMostExtent = 1 << 28;
+constexpr double kMostElements = 1LL << 40;
 constexpr std::array kDtypes = {Dtype::f32, Dtype::bf16, Dtype::f64};
 
 std::string pad_text(const Pad& pad) {
@@ -138,11 +140,20 @@ ConvProblem ConvProblem::parse(std::string_view text) {
 void ConvProblem::check() const {
   const bool sizes = n > 0 && c > 0 && h > 0 && w > 0 && k > 0 && r > 0 && s > 0 && stride > 0 && groups > 0;
   if (!sizes) fail(ErrorKind::usage, "[conv] {}: every size must be at least 1", text());
+  // The sum of three extents stays an int; products of more than two are compared below as doubles.
+  if (std::max({n, c, h, w, k, r, s, pad.top, pad.bottom, pad.left, pad.right}) > kMostExtent) {
+    fail(ErrorKind::usage, "[conv] {}: no size or padding may be above {}", text(), kMostExtent);
+  }
   if (c % groups != 0 || k % groups != 0) {
     fail(ErrorKind::usage, "[conv] {}: input and output channels must be divisible by the groups", text());
   }
   if (h + pad.top + pad.bottom < r || w + pad.left + pad.right < s) {
     fail(ErrorKind::usage, "[conv] {}: the filter is larger than the padded input", text());
+  }
+  const auto product = [](double a, double b, double x, double y) { return a * b * x * y; };
+  if (std::max({product(n, h, w, c), product(n, p(), q(), k), product(k, r, s, c / groups)}) > kMostElements) {
+    fail(ErrorKind::usage, "[conv] {}: input, output and filter may have at most {:.0f} elements each", text(),
+         kMostElements);
   }
 }
 

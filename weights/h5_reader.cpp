@@ -33,20 +33,6 @@ void check_signature(const std::filesystem::path& path, const Limits& limits) {
   }
 }
 
-std::string printable(std::string_view text, std::size_t limit) {
-  std::string result;
-  for (const char c : text) {
-    if (result.size() >= limit) return result + "...";
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte < 0x7f) {
-      result += c;
-    } else {
-      result += fmt::format("\\x{:02x}", static_cast<unsigned>(byte));
-    }
-  }
-  return result;
-}
-
 Reader::Reader(const std::filesystem::path& path, Limits limits)
     : label_(fmt::format("'{}'", path.string())), limits_(limits) {
   check_signature(path, limits_);

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "kernels/printable.h"
 #include "weights/h5_handle.h"
 
 namespace thaw::h5 {
@@ -23,9 +24,7 @@ struct Limits {
   std::uint64_t names = 20000;  ///< entries of a name list, children of a group
 };
 
-/// `text` with everything but printable ASCII escaped and cut to `limit` characters: names inside a file are
-/// untrusted and must not reach a terminal as they are.
-std::string printable(std::string_view text, std::size_t limit = 80);
+using thaw::printable;  ///< names inside a file are shown through it
 
 /// Refuses what cannot be a weight file by its first bytes or its size, before HDF5 sees it: HDF5's signature must be
 /// at the very start (a user block before it is legal HDF5, but no weight file has one). Throws `Error` (data).

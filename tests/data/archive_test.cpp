@@ -122,6 +122,11 @@ TEST(Archive, WithANamedPipeIsRefused) {
   EXPECT_THAT(refusal(good_and({"flowers/b/2.jpg", "", AE_IFIFO})), HasSubstr("neither a file nor a folder"));
 }
 
+TEST(Archive, WithControlCharactersInANameIsRefusedAndShowsThemEscaped) {
+  EXPECT_THAT(refusal(good_and({"flowers/b/\x1b[2J.jpg", jpeg_of(8, 8)})),
+              AllOf(HasSubstr("control characters"), HasSubstr("\\x1b[2J")));
+}
+
 TEST(Archive, ThatInflatesTooMuchIsRefused) {
   EXPECT_THAT(refusal(good_and({"flowers/b/zeros.bin", std::string(std::size_t{24} << 20, '\0')})),
               HasSubstr("200 times its size"));

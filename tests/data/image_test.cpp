@@ -179,6 +179,23 @@ TEST(Decode, IsNotFooledByTheEndMarkerOfAThumbnail) {
               HasSubstr("truncated"));
 }
 
+TEST(Decode, RefusesAHuffmanTableWithMoreCodesThanThereAre) {
+  std::string table = std::string("\xFF\xC4\x01\x23\x10", 5) + std::string(16, '\x11');  // 16 x 17 codes: 272
+  table += std::string(272, '\0');
+  EXPECT_THAT(error_of(ErrorKind::data, [&] { decode_image(as_bytes(jpeg_of(16, 16).insert(2, table)), "x.jpg"); }),
+              AllOf(HasSubstr("'x.jpg'"), HasSubstr("damaged")));
+}
+
+TEST(Decode, RefusesAJpegWithoutASize) {
+  std::string bytes = jpeg_of(16, 16);
+  const std::size_t frame = bytes.find("\xFF\xC0");
+  ASSERT_NE(frame, std::string::npos);
+  EXPECT_THAT(error_of(ErrorKind::data, [&] { decode_image(as_bytes(bytes.substr(0, 2) + "\xFF\xD9"), "x.jpg"); }),
+              HasSubstr("no size"));
+  bytes.replace(frame + 5, 2, std::string(2, '\0'));
+  EXPECT_THAT(error_of(ErrorKind::data, [&] { decode_image(as_bytes(bytes), "x.jpg"); }), HasSubstr("no size"));
+}
+
 TEST(Decode, RefusesTextAndEmptyFiles) {
   EXPECT_THAT(error_of(ErrorKind::data, [] { decode_image(as_bytes("hello, I am text"), "a.jpg"); }),
               AllOf(HasSubstr("'a.jpg'"), HasSubstr("JPEG or PNG")));

@@ -71,6 +71,8 @@ TEST(ConvProblemText, RejectsImpossibleSizesAndSaysWhy) {
   expect_rejected("n0c1h9w9_k1r3s3", "at least 1");
   expect_rejected("n1c6h9w9_k4r3s3g4", "divisible by the groups");
   expect_rejected("n1c1h2w9_k1r3s3", "larger than the padded input");
+  expect_rejected("n1c1h9w9_k1r3s3p1999999999", "no size or padding may be above");
+  expect_rejected("n99999c9999h9999w9_k1r1s1", "elements each");
 }
 
 TEST(PadSame, PutsTheOddPixelAtTheEndAsTensorFlowDoes) {
