@@ -194,7 +194,8 @@ void add_fetch(CLI::App& app, Action& action) {
   fetch->require_subcommand(1);
 
   auto options = std::make_shared<FetchOptions>();
-  CLI::App* flowers = add_command(*fetch, "flowers", "TF Flowers: flower_photos.tgz, 218 MiB.", "thaw fetch flowers");
+  CLI::App* flowers = add_command(*fetch, "flowers", "TF Flowers: flower_photos.tgz, 218 MiB.",
+                                  "thaw fetch flowers --base-url https://mirror.example.org/thaw");
   add_mirror_option(flowers, *options);
   add_fetch_options(flowers, *options);
   set_action(flowers, options, action, run_flowers);
