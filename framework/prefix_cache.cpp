@@ -57,9 +57,8 @@ std::byte* map_file(int fd, std::size_t bytes, bool writable) {
 /// Gives the memory of a piece of a mapped file back; the file keeps what was written. A cache of gigabytes would else
 /// count as this process' memory once it was walked through.
 void forget(const std::byte* begin, std::size_t bytes) {
-  const auto address = reinterpret_cast<std::uintptr_t>(begin);
-  const std::uintptr_t from = address / kAlign * kAlign;
-  ::madvise(reinterpret_cast<void*>(from), address + bytes - from, MADV_DONTNEED);
+  const std::size_t into_page = reinterpret_cast<std::uintptr_t>(begin) % kAlign;
+  ::madvise(const_cast<std::byte*>(begin - into_page), into_page + bytes, MADV_DONTNEED);
 }
 
 std::uint64_t checksum_of_mapped(const std::byte* begin, std::size_t bytes) {

@@ -157,7 +157,7 @@ def photo_folder():
     folder = measure.ROOT / "build/peers/flower_photos"
     if not folder.exists():
         with tarfile.open(ASSETS / "flower_photos.tgz") as archive:
-            archive.extractall(folder.parent, filter="data")
+            archive.extractall(folder.parent, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
     return folder
 
 
