@@ -62,7 +62,8 @@ std::size_t on_header(const char* text, std::size_t size, std::size_t count, voi
     transfer.length.reset();
   }
   if (const auto range = header_value(line, "Content-Range")) read_content_range(*range, transfer.head);
-  if (const auto length = header_value(line, "Content-Length")) transfer.length = leading_number<std::uint64_t>(*length);
+  if (const auto length = header_value(line, "Content-Length"))
+    transfer.length = leading_number<std::uint64_t>(*length);
   return line.size();
 }
 
@@ -155,7 +156,8 @@ HttpReply http_get(const HttpRequest& request) {
   HttpReply reply{.head = transfer.head};
   reply.reason = reason[0] != '\0' ? reason.data() : curl_easy_strerror(code);
   curl_off_t wait = 0;
-  if (curl_easy_getinfo(curl.get(), CURLINFO_RETRY_AFTER, &wait) == CURLE_OK) reply.retry_after = static_cast<double>(wait);
+  if (curl_easy_getinfo(curl.get(), CURLINFO_RETRY_AFTER, &wait) == CURLE_OK)
+    reply.retry_after = static_cast<double>(wait);
 
   if (transfer.stopped) {
     reply.end = HttpEnd::stopped;
@@ -164,8 +166,9 @@ HttpReply http_get(const HttpRequest& request) {
   } else if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && transfer.head.status >= 300)) {
     reply.end = HttpEnd::complete;  // on_body refuses the page that comes with an error
   } else if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL) {
-    fail(ErrorKind::usage, "'{}' is no address of a file (or leads to one that is none): http and https are served ({})",
-         request.url, reply.reason);
+    fail(ErrorKind::usage,
+         "'{}' is no address of a file (or leads to one that is none): http and https are served ({})", request.url,
+         reply.reason);
   } else if (is_final(code)) {
     fail(ErrorKind::failed, "cannot fetch '{}': {}", request.url, reply.reason);
   } else {
