@@ -25,8 +25,8 @@ bool still_named(int fd, const fs::path& path) {
          locked.st_ino == named.st_ino;
 }
 
-/// Tries to lock the file. A record lock, unlike flock(), is not shared with forked children, which may outlive a killed
-/// process for a moment.
+/// Tries to lock the file. A record lock, unlike flock(), is not shared with forked children, which may outlive a
+/// killed process for a moment.
 bool held_by_another(int fd) {
   struct flock whole = {};
   whole.l_type = F_WRLCK;

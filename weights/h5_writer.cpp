@@ -30,6 +30,7 @@ Properties without_times(hid_t property_class) {
 // HDF5 does not survive a full disk: what it could not write stays open inside the library for good, and the next file
 // that gets the same inode is refused. So it writes into memory, and the bytes go to the disk as all others do.
 Writer::Writer(const std::filesystem::path& path) : path_(path), label_(fmt::format("'{}'", path.string())) {
+  require_writable(path_);  // known before the values are computed or collected
   constexpr std::size_t growth = std::size_t{4} << 20;
   const Properties creation(H5Pcreate(H5P_FILE_CREATE)), access(H5Pcreate(H5P_FILE_ACCESS));
   H5Pset_obj_track_times(creation.get(), false);

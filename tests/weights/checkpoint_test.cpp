@@ -48,6 +48,15 @@ TEST_F(CheckpointFile, FallsBackToTheOneBeforeAndSaysSo) {
   EXPECT_NE(note.find("the one before"), std::string::npos) << note;
 }
 
+TEST_F(CheckpointFile, IsFoundUnderItsThirdNameWhereAWriterWasKilledBeforeTheLastRename) {
+  write_checkpoint(path, sample(1.0F));
+  write_checkpoint(path, sample(2.0F));
+  fs::rename(path, fs::path(path) += ".new");
+  std::string note;
+  EXPECT_EQ(read_checkpoint(path, &note).arrays, sample(2.0F).arrays);
+  EXPECT_NE(note.find("about to replace"), std::string::npos) << note;
+}
+
 TEST_F(CheckpointFile, EveryTruncationIsRefused) {
   write_checkpoint(path, sample(1.0F));
   const std::string bytes = read_file(path);
