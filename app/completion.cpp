@@ -38,6 +38,7 @@ std::string zsh_text(const std::string& text) {
 /// What the first words of a line name: the deepest command, in the variable `at`. Runs in bash and zsh.
 std::string find_command(const std::vector<CommandRow>& table, std::string_view words) {
   std::vector<std::string> paths;
+  paths.reserve(table.size());
   for (const CommandRow& command : table) paths.push_back(quoted(command.path, ""));
   return fmt::format(
       "  local at=thaw word\n"

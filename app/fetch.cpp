@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <chrono>
 
@@ -10,7 +11,9 @@
 #include "app/version.h"
 #include "data/source.h"
 #include "fetch/download.h"
+#include "kernels/error.h"
 #include "kernels/files.h"
+#include "kernels/nearest.h"
 #include "weights/manifest.h"
 
 namespace thaw {
@@ -34,19 +37,22 @@ std::string address(const FetchOptions& options, std::string_view name, std::str
   return fmt::format("{}{}{}", options.base_url, options.base_url.ends_with('/') ? "" : "/", name);
 }
 
-RemoteFile weight_file(const FetchOptions& options, const std::string& model) {
-  const KnownFile* known = known_file_of_model(model, options.include_top);
-  if (known == nullptr) {
-    std::vector<std::string> models;
-    for (const KnownFile& file : known_files()) {
-      if (file.trap.empty() && file.include_top == options.include_top) models.emplace_back(file.model_id);
-    }
-    parse_choice(model, "MODEL", models);
+/// Throws `Error` (usage) naming the networks that have one and the nearest.
+const KnownFile& official_file(const std::string& model, bool include_top) {
+  if (const KnownFile* known = known_file_of_model(model, include_top)) return *known;
+  std::vector<std::string> models;
+  for (const KnownFile& file : known_files()) {
+    if (file.trap.empty() && file.include_top == include_top) models.emplace_back(file.model_id);
   }
-  return {.name = std::string(known->file_name),
-          .url = address(options, known->file_name, download_url(*known)),
-          .bytes = known->bytes,
-          .md5 = std::string(known->md5)};
+  fail(ErrorKind::usage, "MODEL is one of {}, not '{}'{}", fmt::join(models, ", "), model, did_you_mean(model, models));
+}
+
+RemoteFile weight_file(const FetchOptions& options, const std::string& model) {
+  const KnownFile& known = official_file(model, options.include_top);
+  return {.name = std::string(known.file_name),
+          .url = address(options, known.file_name, download_url(known)),
+          .bytes = known.bytes,
+          .md5 = std::string(known.md5)};
 }
 
 std::string size_of(std::int64_t bytes) { return bytes_text(static_cast<std::uint64_t>(bytes)); }
