@@ -151,7 +151,8 @@ void ConvProblem::check() const {
     fail(ErrorKind::usage, "[conv] {}: the filter is larger than the padded input", text());
   }
   const auto product = [](double a, double b, double x, double y) { return a * b * x * y; };
-  if (std::max({product(n, h, w, c), product(n, p(), q(), k), product(k, r, s, c / groups)}) > kMostElements) {
+  const int inner = c / groups;
+  if (std::max({product(n, h, w, c), product(n, p(), q(), k), product(k, r, s, inner)}) > kMostElements) {
     fail(ErrorKind::usage, "[conv] {}: input, output and filter may have at most {:.0f} elements each", text(),
          kMostElements);
   }

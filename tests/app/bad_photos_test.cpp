@@ -81,7 +81,7 @@ const std::vector<BadInput> photos = {
     {"JpegOf20000Pixels",
      kTrain,
      3,
-     {".jpg' has", "at most 16384 pixels a side", "make it smaller"},
+     {".jpg' has", "more than the 16384 a side", "make it smaller"},
      [](const fs::path& dir) { replace_photo(dir, encode_jpeg(wide_image(), 90)); }},
     {"FolderThatIsCalledAsAPhoto",
      "features {net} --out {dir}/x.h5 {dir}/a.jpg",

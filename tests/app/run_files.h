@@ -43,9 +43,11 @@ inline nlohmann::json timeless_text(const Checkpoint& checkpoint) {
   return json;
 }
 
+/// What lies in a run's folder but for the lock of a process that was killed, which holds nothing any more.
 inline std::set<std::string> names_in(const std::string& folder) {
   std::set<std::string> names;
   for (const auto& entry : fs::directory_iterator(folder)) names.insert(entry.path().filename().string());
+  names.erase(".lock");
   return names;
 }
 

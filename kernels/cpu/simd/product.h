@@ -123,14 +123,15 @@ THAW_SIMD_INLINE std::size_t row_product_scratch_bytes(int depth) {
 /// Scratch of a filter product, in bytes for each shard.
 THAW_SIMD_INLINE std::size_t filter_product_scratch_bytes(int c, int k) {
   const auto columns = static_cast<std::size_t>(simd::round_up(c, simd::widest_panel));
-  const auto rows = static_cast<std::size_t>(simd::round_up(k, simd::line_depth) + 2 * simd::widest_panel);
+  const auto rows = static_cast<std::size_t>(simd::round_up(k, simd::line_depth)) + std::size_t{2} * simd::widest_panel;
   return sizeof(float) *
          (simd::filter_rows * (columns + rows + rows / 64 + simd::widest_panel) + rows * columns + 4 * rows);
 }
 
 /// Floats of a transformed filter.
 THAW_SIMD_INLINE std::size_t winograd_filter_floats(int m, int depth, int columns) {
-  return static_cast<std::size_t>((m + 2) * (m + 2)) * panel_floats(depth, columns);
+  const auto size = static_cast<std::size_t>(m) + 2;
+  return size * size * panel_floats(depth, columns);
 }
 
 /// How a thread takes a Winograd convolution: so many rows of `most_tile_rows` tiles at a time and, where even two of
@@ -150,9 +151,10 @@ THAW_SIMD_INLINE WinogradCut winograd_cut(int m, int c) {
 /// Scratch of a Winograd convolution from c to k channels, in bytes for each thread.
 THAW_SIMD_INLINE std::size_t winograd_scratch_bytes(int m, int c, int k) {
   const WinogradCut cut = winograd_cut(m, c);
-  const auto rows = static_cast<std::size_t>((m + 2) * (m + 2) * cut.rows * simd::most_tile_rows);
+  const auto size = static_cast<std::size_t>(m) + 2;
+  const std::size_t rows = size * size * simd::most_tile_rows * static_cast<std::size_t>(cut.rows);
   const int products = cut.by_point ? simd::round_up(k, simd::widest_panel) : simd::widest_panel;
-  return sizeof(float) * rows * static_cast<std::size_t>(c + products);
+  return sizeof(float) * rows * (static_cast<std::size_t>(c) + static_cast<std::size_t>(products));
 }
 
 /// Where a Winograd filter gradient keeps its sums and the transformed tiles, in floats.
