@@ -114,6 +114,7 @@ void make_weights(const fs::path& h5, const fs::path& weights) {
 
 void make_checkpoints(const fs::path& folder) {
   fs::create_directories(folder);
+  fs::remove(folder / "two.thaw");  // which would be kept as the one before
   write_checkpoint(folder / "two.thaw", {R"({"position":{"epoch":1}})", {{"a", {1, 2, 3}}, {"b", {}}}});
   std::string open = testing::bytes_of(folder / "two.thaw");
   open.resize(open.size() - 8);  // the target seals it
