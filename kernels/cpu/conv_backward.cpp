@@ -16,17 +16,6 @@ ConvProblem bare(ConvProblem problem) {
   return problem;
 }
 
-/// dx = dy * w' as a convolution with w'(C,R,S,K)[c,r,s,k] = w[k,R-1-r,S-1-s,c], for stride 1.
-ConvProblem turned(const ConvProblem& p) {
-  ConvProblem out = p;
-  out.h = p.p();
-  out.w = p.q();
-  out.c = p.k;
-  out.k = p.c;
-  out.pad = {p.r - 1 - p.pad.top, p.r - 1 - p.pad.bottom, p.s - 1 - p.pad.left, p.s - 1 - p.pad.right};
-  return out;
-}
-
 bool can_turn(const ConvProblem& p) {
   return p.stride == 1 && std::max(p.pad.top, p.pad.bottom) < p.r && std::max(p.pad.left, p.pad.right) < p.s;
 }
@@ -59,7 +48,7 @@ void turn_filter(const ConvProblem& p, const float* w, float* out) {
 }  // namespace
 
 void ConvEngine::turned_data(const ConvProblem& problem, const void* w, const void* dy, void* dx) {
-  const ConvProblem forward = turned(problem);
+  const ConvProblem forward = input_gradient(problem);
   const ConvPlan& plan = plans_.find(Direction::turned, forward);
   Scratch memory;
   if (problem.r * problem.s == 1) {

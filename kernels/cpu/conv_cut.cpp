@@ -53,6 +53,18 @@ ConvProblem as_rows(const ConvProblem& problem) {
   return rows;
 }
 
+ConvProblem input_gradient(const ConvProblem& p) {
+  ConvProblem out = p;
+  out.h = p.p();
+  out.w = p.q();
+  out.c = p.k;
+  out.k = p.c;
+  out.pad = {p.r - 1 - p.pad.top, p.r - 1 - p.pad.bottom, p.s - 1 - p.pad.left, p.s - 1 - p.pad.right};
+  out.bias = out.residual = false;
+  out.act = Act::linear;
+  return out;
+}
+
 std::vector<ConvPart> cut_batch(const ConvProblem& problem, std::size_t shards) {
   if (is_rows(problem)) return cut_rows(as_rows(problem), shards);
   const std::size_t count = std::min(shards, static_cast<std::size_t>(problem.n));

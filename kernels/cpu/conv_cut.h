@@ -21,6 +21,10 @@ bool is_rows(const ConvProblem& problem);
 /// The same product as one image of one line: (N,H,W,C) is (1,1,N*H*W,C). Needs `is_rows`.
 ConvProblem as_rows(const ConvProblem& problem);
 
+/// dx = dy * w' as a convolution with w'(C,R,S,K)[c,r,s,k] = w[k,R-1-r,S-1-s,c], for stride 1, without bias, residual
+/// and activation.
+ConvProblem input_gradient(const ConvProblem& problem);
+
 /// Cuts the images into at most `shards` parts of nearly equal size; a row product is cut by rows. Nothing is added
 /// across parts, except in the filter gradient.
 std::vector<ConvPart> cut_batch(const ConvProblem& problem, std::size_t shards);

@@ -37,19 +37,6 @@ bool is_winograd(const ConvProblem& p) {
 
 float* floats(const Scratch& scratch) { return reinterpret_cast<float*>(scratch.data()); }
 
-/// dx = dy * w turned, as a convolution.
-ConvProblem input_gradient(const ConvProblem& p) {
-  ConvProblem out = p;
-  out.h = p.p();
-  out.w = p.q();
-  out.c = p.k;
-  out.k = p.c;
-  out.pad = {2 - p.pad.top, 2 - p.pad.bottom, 2 - p.pad.left, 2 - p.pad.right};
-  out.bias = out.residual = false;
-  out.act = Act::linear;
-  return out;
-}
-
 }  // namespace
 
 ProductEngine::ProductEngine(std::shared_ptr<Arena> arena, const Threads& threads, const SimdKernels& simd)
