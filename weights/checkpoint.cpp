@@ -124,6 +124,9 @@ fs::path previous_of(const fs::path& path) { return with_ending(path, ".previous
 /// Gives the file at `path` a second name, replacing what had it; on file systems without hard links it loses its
 /// first.
 void keep_as_previous(const fs::path& path, std::error_code& error) {
+  // Killed right after it, a run finds one file under both names; renaming would then do nothing and leave the link.
+  std::error_code missing;
+  if (fs::equivalent(path, previous_of(path), missing)) return;
   const fs::path link = with_ending(path, fmt::format(".previous.{}.tmp", ::getpid()).c_str());
   std::error_code no_links;
   fs::create_hard_link(path, link, no_links);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <iterator>
 
 #include "kernels/error.h"
 #include "kernels/files.h"
@@ -55,6 +56,15 @@ TEST_F(CheckpointFile, IsFoundUnderItsThirdNameWhereAWriterWasKilledBeforeTheLas
   std::string note;
   EXPECT_EQ(read_checkpoint(path, &note).arrays, sample(2.0F).arrays);
   EXPECT_NE(note.find("about to replace"), std::string::npos) << note;
+}
+
+TEST_F(CheckpointFile, ReplacesOneThatAKilledWriterHadGivenBothNames) {
+  write_checkpoint(path, sample(1.0F));
+  fs::create_hard_link(path, fs::path(path) += ".previous");
+  write_checkpoint(path, sample(2.0F));
+  EXPECT_EQ(read_checkpoint(path).arrays, sample(2.0F).arrays);
+  EXPECT_EQ(read_checkpoint(fs::path(path) += ".previous").arrays, sample(1.0F).arrays);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder), fs::directory_iterator()), 2);
 }
 
 TEST_F(CheckpointFile, EveryTruncationIsRefused) {
