@@ -36,6 +36,15 @@ THAW_SIMD_INLINE typename Vector<W>::bits rounded_bits(vec<W> v) {
   return v != v ? u | 0x400000U : rounded;
 }
 
+#if defined(__AVX512BF16__)
+typedef std::uint16_t halves_order __attribute__((vector_size(64)));
+/// Where the elements of two registers of 16 are that lie one behind the other, taken in turns.
+constexpr halves_order alternate() {
+  return halves_order{0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
+                      8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+}
+#endif
+
 template <int W>
 THAW_SIMD_INLINE void store_pair(float* y, const Pair<W>& v) {
   store_vector<W>(y, v.half[0]);
@@ -43,6 +52,15 @@ THAW_SIMD_INLINE void store_pair(float* y, const Pair<W>& v) {
 }
 template <int W>
 THAW_SIMD_INLINE void store_pair(Half* y, const Pair<W>& v) {
+#if defined(__AVX512BF16__)
+  if constexpr (W == 16) {
+    constexpr halves_order in_turns = alternate();
+    const __m512bh one_behind_the_other = _mm512_cvtne2ps_pbh((__m512)v.half[1], (__m512)v.half[0]);
+    const auto turns = _mm512_permutexvar_epi16((__m512i)in_turns, (__m512i)one_behind_the_other);
+    __builtin_memcpy(y, &turns, sizeof(turns));
+    return;
+  }
+#endif
   const auto both = (rounded_bits<W>(v.half[0]) >> 16) | (rounded_bits<W>(v.half[1]) & 0xffff0000U);
   __builtin_memcpy(y, &both, sizeof(both));
 }
