@@ -7,7 +7,7 @@
 #include "kernels/cpu/simd/simd.h"
 #include "kernels/pointwise.h"
 
-#if defined(__AVX512BF16__)
+#if defined(__AVX512F__)
 #include <immintrin.h>  // its functions are always inlined
 #endif
 

@@ -16,7 +16,11 @@ THAW_SIMD_INLINE void pack_row(const T* from, int depth, float* to) {
     load_channels<vector_floats>(from + k, line);
     store_channels<vector_floats>(to, line);
   }
-  for (int j = 0; k + j < depth; ++j) to[j] = load(from + k + j);
+  int j = 0;
+  if constexpr (vector_floats > 8) {
+    for (; k + j + 8 <= depth; j += 8) store_vector<8>(to + j, load_vector<8>(from + k + j));
+  }
+  for (; k + j < depth; ++j) to[j] = load(from + k + j);
 }
 
 /// Packs `used` rows from `first` on as one tile: (depth / line_depth, rows, line_depth), zeros for missing rows.
@@ -49,53 +53,103 @@ THAW_SIMD_INLINE void finish_vector(const float* sum, const float* bias, const T
   store_vector<W>(y, A::value(value));
 }
 
-/// What happens to a tile's sums: bias, residual, activation, rounding.
-template <class T, class A>
-void finish_tile(const RowProduct& product, const Tile& tile, int width, std::int64_t row, int rows, int first) {
-  const int used = least(width, product.columns - first);
-  const float* bias = product.bias != nullptr ? product.bias + first : nullptr;
-  for (int i = 0; i < rows; ++i) {
-    const float* sum = tile.at + i * width;
-    const std::int64_t at = (row + i) * product.columns + first;
-    T* y = as<T>(product.y) + at;
-    const T* residual = product.residual != nullptr ? as<T>(product.residual) + at : nullptr;
-    const auto finish = [&](int j, auto w) THAW_LAMBDA_INLINE {
-      finish_vector<T, A, w.value>(sum + j, bias != nullptr ? bias + j : nullptr,
-                                   residual != nullptr ? residual + j : nullptr, y + j);
-    };
-    int j = 0;
-    for (; j + vector_floats <= used; j += vector_floats) finish(j, Constant<vector_floats>{});
-    if constexpr (vector_floats > 8) {
-      for (; j + 8 <= used; j += 8) finish(j, Constant<8>{});
-    }
-    for (; j < used; ++j) finish(j, Constant<1>{});
+/// The first `n` numbers of a row of a tile, from or to memory that ends behind them.
+template <class T, int Vectors>
+THAW_SIMD_INLINE void load_columns(const T* from, int n, vec<vector_floats> (&to)[Vectors]) {
+  if (n == Vectors * vector_floats) return load_channels<vector_floats>(from, to);
+  alignas(64) T row[Vectors * vector_floats] = {};
+  for (int j = 0; j < n; ++j) row[j] = from[j];
+  load_channels<vector_floats>(static_cast<const T*>(row), to);
+}
+template <int Vectors>
+THAW_SIMD_INLINE void store_columns(float* to, int n, const vec<vector_floats> (&from)[Vectors]) {
+  if (n == Vectors * vector_floats) return store_channels<vector_floats>(to, from);
+#if defined(__AVX512F__)
+  unrolled<Vectors>([&](auto v) THAW_LAMBDA_INLINE {
+    const int left = n - v.value * vector_floats;
+    const auto mask = static_cast<__mmask16>(left >= vector_floats ? 0xffff : (1 << most(left, 0)) - 1);
+    _mm512_mask_storeu_ps(to + v.value * vector_floats, mask, (__m512)from[v.value]);
+  });
+#else
+  float row[Vectors * vector_floats];
+  store_channels<vector_floats>(static_cast<float*>(row), from);
+  for (int j = 0; j < n; ++j) to[j] = row[j];
+#endif
+}
+template <int Vectors>
+THAW_SIMD_INLINE void store_columns(Half* to, int n, const vec<vector_floats> (&from)[Vectors]) {
+#if defined(__AVX512BF16__)
+  if constexpr (Vectors == 2) {
+    const __m512bh row = _mm512_cvtne2ps_pbh((__m512)from[1], (__m512)from[0]);
+    _mm512_mask_storeu_epi16(to, static_cast<__mmask32>((std::uint64_t{1} << n) - 1), (__m512i)row);
+    return;
   }
+#endif
+  if (n == Vectors * vector_floats) return store_channels<vector_floats>(to, from);
+  Half row[Vectors * vector_floats];
+  store_channels<vector_floats>(static_cast<Half*>(row), from);
+  for (int j = 0; j < n; ++j) to[j] = row[j];
 }
 
-/// One packed tile times one panel.
+/// Asks for the lines of `count` numbers, to be written or read.
+template <int Written, class T>
+THAW_SIMD_INLINE void prefetch_lines(const T* from, std::int64_t count) {
+  const char* const end = as<char>(from + count);
+  for (const char* at = as<char>(from); at < end; at += 64) __builtin_prefetch(at, Written);
+  __builtin_prefetch(end - 1, Written);
+}
+
+/// A tile of y, from packed rows and a panel to bias, residual, activation and rounding, without leaving the registers.
+/// Plain: there is neither bias nor residual.
+template <class T, class A, int Vectors, bool Plain>
+__attribute__((noinline)) void multiply_tile(const RowProduct& product, const float* packed, std::int64_t row, int rows,
+                                             int first) {
+  const int used = least(Vectors * vector_floats, product.columns - first);
+  const std::int64_t at = row * product.columns + first;
+  vec<vector_floats> sum[tile_rows][Vectors] = {};
+  multiply_panel<Vectors>(product.depth, packed, product.panels + std::int64_t{first} * product.depth, sum);
+  vec<vector_floats> bias[Vectors] = {};
+  if (!Plain && product.bias != nullptr) load_columns(product.bias + first, used, bias);
+  const T* residual = !Plain && product.residual != nullptr ? as<T>(product.residual) + at : nullptr;
+  T* y = as<T>(product.y) + at;
+  unrolled<tile_rows>([&](auto i) THAW_LAMBDA_INLINE {
+    if (i.value >= rows) return;
+    vec<vector_floats> value[Vectors];
+    vec<vector_floats> before[Vectors] = {};
+    if (!Plain && residual != nullptr) load_columns(residual + i.value * product.columns, used, before);
+    unrolled<Vectors>([&](auto v) THAW_LAMBDA_INLINE {
+      auto z = sum[i.value][v.value];
+      if constexpr (!Plain) z += bias[v.value] + before[v.value];
+      value[v.value] = A::value(z);
+    });
+    store_columns(y + i.value * product.columns, used, value);
+  });
+}
+
+/// One packed tile times one panel. The lines that will be read and written arrive while it is being multiplied.
 template <class T, class A>
 THAW_SIMD_INLINE void row_product_tile(const RowProduct& product, const float* packed, std::int64_t row, int rows,
                                        int first) {
-  const float* panel = product.panels + std::int64_t{first} * product.depth;
-  // The lines that will be read and written arrive while the tile is being multiplied.
   const std::int64_t at = row * product.columns + first;
-  const int last = least(panel_columns, product.columns - first) - 1;
-  for (int i = 0; i < rows; ++i) {
-    const T* y = as<T>(product.y) + at + std::int64_t{i} * product.columns;
-    __builtin_prefetch(y, 1);
-    __builtin_prefetch(y + last, 1);
-    if (product.residual == nullptr) continue;
-    const T* residual = as<T>(product.residual) + at + std::int64_t{i} * product.columns;
-    __builtin_prefetch(residual);
-    __builtin_prefetch(residual + last);
+  const int used = least(panel_columns, product.columns - first);
+  const bool plain = product.bias == nullptr && product.residual == nullptr;
+  for (int i = 0; i < rows; ++i) prefetch_lines<1>(as<T>(product.y) + at + std::int64_t{i} * product.columns, used);
+  if (product.residual != nullptr) {
+    for (int i = 0; i < rows; ++i) {
+      prefetch_lines<0>(as<T>(product.residual) + at + std::int64_t{i} * product.columns, used);
+    }
   }
-  Tile tile;
+  const auto multiply = [&](auto vectors) THAW_LAMBDA_INLINE {
+    if (plain) {
+      multiply_tile<T, A, vectors.value, true>(product, packed, row, rows, first);
+    } else {
+      multiply_tile<T, A, vectors.value, false>(product, packed, row, rows, first);
+    }
+  };
   if (panel_vectors(first, product.columns) == 2) {
-    multiply_rows<2>(product.depth, packed, panel, tile.at);
-    finish_tile<T, A>(product, tile, panel_columns, row, rows, first);
+    multiply(Constant<2>{});
   } else {
-    multiply_rows<1>(product.depth, packed, panel, tile.at);
-    finish_tile<T, A>(product, tile, vector_floats, row, rows, first);
+    multiply(Constant<1>{});
   }
 }
 

@@ -16,11 +16,6 @@ constexpr int tile_rows = vector_floats == 16 ? 14 : 6;
 constexpr int tile_vectors = 2;
 constexpr int panel_columns = tile_vectors * vector_floats;
 
-/// The sums of a tile.
-struct Tile {
-  alignas(64) float at[tile_rows * panel_columns];
-};
-
 /// x in every place of a register, in one load.
 template <int... I>
 THAW_SIMD_INLINE vec<vector_floats> broadcast(const float* x, std::integer_sequence<int, I...>) {
@@ -41,10 +36,10 @@ THAW_SIMD_INLINE void multiply_step(const float* a, int row_step, const float* b
   });
 }
 
-/// A tile of a row product: `a` packed in lines of `line_depth`, row by row; `b` a panel; `out` (rows, columns).
+/// The sums of a tile of a row product: `a` packed in lines of `line_depth`, row by row; `b` a panel.
 template <int Vectors>
-__attribute__((noinline)) void multiply_rows(int depth, const float* a, const float* b, float* out) {
-  vec<vector_floats> sum[tile_rows][Vectors] = {};
+THAW_SIMD_INLINE void multiply_panel(int depth, const float* a, const float* b,
+                                     vec<vector_floats> (&sum)[tile_rows][Vectors]) {
   for (int first = 0; first < depth; first += line_depth) {
     const int n = least(line_depth, depth - first);
     for (int k = 0; k < n; ++k) {
@@ -53,6 +48,13 @@ __attribute__((noinline)) void multiply_rows(int depth, const float* a, const fl
     }
     a += tile_rows * line_depth;
   }
+}
+
+/// The same, written to `out` (rows, columns).
+template <int Vectors>
+__attribute__((noinline)) void multiply_rows(int depth, const float* a, const float* b, float* out) {
+  vec<vector_floats> sum[tile_rows][Vectors] = {};
+  multiply_panel<Vectors>(depth, a, b, sum);
   unrolled<tile_rows>([&](auto i) THAW_LAMBDA_INLINE {
     store_channels<vector_floats>(out + i.value * Vectors * vector_floats, sum[i.value]);
   });
