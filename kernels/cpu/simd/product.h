@@ -120,12 +120,15 @@ THAW_SIMD_INLINE std::size_t row_product_scratch_bytes(int depth) {
          static_cast<std::size_t>(simd::round_up(depth, simd::line_depth));
 }
 
-/// Scratch of a filter product, in bytes for each shard.
+/// Scratch of a filter product, in bytes for each shard; the same for c and k exchanged.
 THAW_SIMD_INLINE std::size_t filter_product_scratch_bytes(int c, int k) {
-  const auto columns = static_cast<std::size_t>(simd::round_up(c, simd::widest_panel));
-  const auto rows = static_cast<std::size_t>(simd::round_up(k, simd::line_depth)) + std::size_t{2} * simd::widest_panel;
-  return sizeof(float) *
-         (simd::filter_rows * (columns + rows + rows / 64 + simd::widest_panel) + rows * columns + 4 * rows);
+  const auto floats = [](int across, int down) THAW_LAMBDA_INLINE {
+    const auto columns = static_cast<std::size_t>(simd::round_up(across, simd::widest_panel));
+    const auto rows =
+        static_cast<std::size_t>(simd::round_up(down, simd::line_depth)) + std::size_t{2} * simd::widest_panel;
+    return simd::filter_rows * (columns + rows + rows / 64 + simd::widest_panel) + rows * columns + 4 * rows;
+  };
+  return sizeof(float) * simd::most(floats(c, k), floats(k, c));
 }
 
 /// Floats of a transformed filter.

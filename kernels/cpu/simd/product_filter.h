@@ -4,22 +4,30 @@
 
 THAW_SIMD_BEGIN
 
-/// Calls f(Constant<Rows>) for the tile height that divides `k` with the least waste.
+/// The tile height that divides `k` with the least waste.
+THAW_SIMD_INLINE int tile_height(int k) {
+  if constexpr (vector_floats != 16) return tile_rows;
+  int best = 14;
+  const auto padded = [k](int rows) THAW_LAMBDA_INLINE { return round_up(k, rows); };
+  for (const int rows : {13, 12, 10, 8}) {
+    if (padded(rows) < padded(best)) best = rows;
+  }
+  return best;
+}
+
+/// Calls f(Constant<tile_height(k)>).
 template <class F>
 THAW_SIMD_INLINE void with_tile_height(int k, const F& f) {
   if constexpr (vector_floats == 16) {
-    int best = 14;
-    const auto padded = [k](int rows) THAW_LAMBDA_INLINE { return (k + rows - 1) / rows * rows; };
-    for (const int rows : {13, 12, 10, 8}) {
-      if (padded(rows) < padded(best)) best = rows;
+    switch (tile_height(k)) {
+      case 14: return f(Constant<14>{});
+      case 13: return f(Constant<13>{});
+      case 12: return f(Constant<12>{});
+      case 10: return f(Constant<10>{});
+      default: return f(Constant<8>{});
     }
-    if (best == 14) return f(Constant<14>{});
-    if (best == 13) return f(Constant<13>{});
-    if (best == 12) return f(Constant<12>{});
-    if (best == 10) return f(Constant<10>{});
-    f(Constant<8>{});
   } else {
-    f(Constant<6>{});
+    f(Constant<tile_rows>{});
   }
 }
 
@@ -239,33 +247,70 @@ void filter_shard(const FilterProduct& product, std::size_t shard, void* scratch
   }
 }
 
-/// Adds the shards' sums up in their order. A shard without rows is left out.
-void add_shards(const FilterProduct& product, void* scratch_block) {
+/// What a step of all tiles costs, about: a step of a tile costs more than its multiplications, and a panel of one vector
+/// waits for the broadcasts.
+THAW_SIMD_INLINE std::int64_t filter_cost(int c, int k) {
+  const int height = tile_height(k);
+  const int last = c % panel_columns;
+  const int narrow = last != 0 && last <= vector_floats ? vector_floats + vector_floats / 8 : 0;
+  return ceil_div(k, height) * (height + 2) * (round_up(c - (narrow != 0 ? last : 0), panel_columns) + narrow);
+}
+
+/// Whether dw^T = x^T dy is the faster product.
+THAW_SIMD_INLINE bool is_better_turned(const FilterProduct& product) {
+  if (product.dbias != nullptr || product.walk.p != 1 || product.walk.step != product.c) return false;
+  const bool is_wide = product.c >= 64 && product.c < product.k;
+  return is_wide || 11 * filter_cost(product.k, product.c) < 10 * filter_cost(product.c, product.k);
+}
+
+/// Adds the shards' sums up in their order; a shard without rows is left out. Turned: what was summed is dw^T.
+void add_shards(const FilterProduct& product, void* scratch_block, bool turned) {
   const std::int64_t step = ceil_div(product.c, panel_columns) * panel_columns;
-#pragma omp parallel for schedule(static)
-  for (int k = 0; k < product.k; ++k) {
-    float* to = product.dw + std::int64_t{k} * product.c;
-    double bias = 0;
-    bool fresh = true;
+  constexpr int block = 16;
+  alignas(64) double bias[block];
+#pragma omp parallel for schedule(static) private(bias)
+  for (int first = 0; first < product.k; first += block) {
+    const int rows = least(block, product.k - first);
+    float* total = nullptr;
+    for (double& value : bias) value = 0;
     for (std::size_t shard = 0; shard < product.shards; ++shard) {
-      const FilterRows rows = rows_of_shard(product, shard);
-      if (rows.first == rows.end) continue;
+      const FilterRows cut = rows_of_shard(product, shard);
+      if (cut.first == cut.end) continue;
       const FilterScratch scratch = filter_scratch(product, scratch_block, shard);
-      const float* from = scratch.sums + k * step;
-      if (fresh) {
-        for (int c = 0; c < product.c; ++c) to[c] = from[c];
+      float* const from = scratch.sums + first * step;
+      if (total == nullptr) {
+        total = from;
       } else {
-        for (int c = 0; c < product.c; ++c) to[c] += from[c];
+        for (std::int64_t i = 0; i < rows * step; ++i) total[i] += from[i];
       }
-      bias += scratch.bias[k];
-      fresh = false;
+      for (int i = 0; i < rows; ++i) bias[i] += scratch.bias[first + i];
     }
-    if (product.dbias != nullptr) product.dbias[k] = static_cast<float>(bias);
+    for (int i = 0; i < rows; ++i) {
+      if (product.dbias != nullptr) product.dbias[first + i] = static_cast<float>(bias[i]);
+    }
+    if (turned) {
+      for (std::int64_t c = 0; c < product.c; ++c) {
+        for (int i = 0; i < rows; ++i) product.dw[c * product.k + first + i] = total[i * step + c];
+      }
+    } else {
+      for (int i = 0; i < rows; ++i) {
+        for (int c = 0; c < product.c; ++c) product.dw[std::int64_t{first + i} * product.c + c] = total[i * step + c];
+      }
+    }
   }
 }
 
 /// `scratch`: `filter_product_scratch_bytes` for each shard.
-void filter_product(const FilterProduct& product, void* scratch) {
+void filter_product(const FilterProduct& wanted, void* scratch) {
+  FilterProduct product = wanted;
+  const bool turned = is_better_turned(wanted);
+  if (turned) {
+    product.c = wanted.k;
+    product.k = wanted.c;
+    product.x = wanted.dy;
+    product.dy = wanted.x;
+    product.walk.step = product.c;
+  }
   const auto shards = static_cast<std::int64_t>(product.shards);
   with_activation_type(product.dtype, [&](auto* null) {
     using T = typename Pointee<decltype(null)>::type;
@@ -276,7 +321,7 @@ void filter_product(const FilterProduct& product, void* scratch) {
       }
     });
   });
-  add_shards(product, scratch);
+  add_shards(product, scratch, turned);
 }
 
 THAW_SIMD_END
