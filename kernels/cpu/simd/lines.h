@@ -26,27 +26,50 @@ THAW_SIMD_INLINE void fill_line(const Block& block, const T* values, float* line
   }
 }
 
-/// The same in the order of pairs of T, with zeros behind.
+/// `line_floats` floats, brought to the order of pairs of T or back from it.
+THAW_SIMD_INLINE void to_pairs(const float* /*type*/, const float* flat, float* line) {
+  for (int i = 0; i < line_floats; ++i) line[i] = flat[i];
+}
+THAW_SIMD_INLINE void to_pairs(const Half* /*type*/, const float* flat, float* line) {
+  for (int pair = 0; pair < line_floats; pair += pair_floats) {
+    for (int i = 0; i < vector_floats; ++i) {
+      line[pair + i] = flat[pair + 2 * i];
+      line[pair + vector_floats + i] = flat[pair + 2 * i + 1];
+    }
+  }
+}
+THAW_SIMD_INLINE void from_pairs(const float* /*type*/, const float* line, float* flat) {
+  for (int i = 0; i < line_floats; ++i) flat[i] = line[i];
+}
+THAW_SIMD_INLINE void from_pairs(const Half* /*type*/, const float* line, float* flat) {
+  for (int pair = 0; pair < line_floats; pair += pair_floats) {
+    for (int i = 0; i < vector_floats; ++i) {
+      flat[pair + 2 * i] = line[pair + i];
+      flat[pair + 2 * i + 1] = line[pair + vector_floats + i];
+    }
+  }
+}
+
+/// The block's part of `values` (C), repeated over a line in the order of pairs of T, with zeros behind.
 template <class T, class V>
 THAW_SIMD_INLINE void fill_pairs(const Block& block, const V* values, float* line) {
   const T* type = nullptr;
-  for (int i = 0; i < line_floats; ++i) line[i] = 0;
-  for (int j = 0; j < block.repeat; ++j) {
-    for (int i = 0; i < block.width; ++i) {
-      line[place_in_pairs<vector_floats>(type, j * block.width + i)] = load(values + block.first + i);
-    }
-  }
+  alignas(64) float flat[line_floats];
+  fill_line(block, values, flat);
+  for (int i = block.repeat * block.width; i < line_floats; ++i) flat[i] = 0;
+  to_pairs(type, flat, line);
 }
 
 /// Sums of the block's channels over a line in the order of pairs of T.
 template <class T>
 THAW_SIMD_INLINE void add_pairs(const Block& block, const float* line, double* sums) {
   const T* type = nullptr;
-  for (int i = 0; i < block.width; ++i) sums[i] = 0;
-  for (int j = 0; j < block.repeat; ++j) {
-    for (int i = 0; i < block.width; ++i) {
-      sums[i] += static_cast<double>(line[place_in_pairs<vector_floats>(type, j * block.width + i)]);
-    }
+  alignas(64) float flat[line_floats];
+  from_pairs(type, line, flat);
+  for (int i = 0; i < block.width; ++i) sums[i] = static_cast<double>(flat[i]);
+  for (int j = 1; j < block.repeat; ++j) {
+    const float* row = flat + j * block.width;
+    for (int i = 0; i < block.width; ++i) sums[i] += static_cast<double>(row[i]);
   }
 }
 
