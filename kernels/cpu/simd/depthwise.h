@@ -134,9 +134,11 @@ THAW_SIMD_INLINE void depthwise_store(const ConvProblem& problem, const T* resid
 /// part of their channels at a time, in steps that the processor does not foresee.
 class ReadAhead {
  public:
+  /// Null: of nothing.
   explicit ReadAhead(const void* at) : at_(static_cast<const char*>(at)) {}
   template <int Lines>
   THAW_SIMD_INLINE void fetch() {
+    if (at_ == nullptr) return;
     unrolled<Lines>([&](auto i) THAW_LAMBDA_INLINE { __builtin_prefetch(at_ + 64 * i.value, 0, 2); });
     at_ += 64 * Lines;
   }

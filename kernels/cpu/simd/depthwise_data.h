@@ -41,12 +41,15 @@ THAW_SIMD_INLINE void depthwise_data_columns(const ConvProblem& problem, const T
 /// Input rows [row, end) of one image and pair, for stride 2.
 template <int K, int W, class T>
 void depthwise_data_rows(const ConvProblem& problem, const PairFilter<K, W, T>& filter, const T* dy, T* dx, int row,
-                         int end) {
+                         int end, ReadAhead& next_dy, ReadAhead& next_dx) {
   constexpr int before = (K - 1) / 2;
   for (int ih = row; ih < end; ++ih) {
     for (int iw = -(problem.pad.left % 2); iw < problem.w; iw += data_columns) {
       const int first = (iw + problem.pad.left) / 2 - before;
       Pair<W> sum[data_columns];
+      constexpr int lines = (data_columns * 2 * W * static_cast<int>(sizeof(T)) + 63) / 64;
+      next_dy.fetch<lines / 4>();
+      next_dx.fetch<lines>();
       if (first >= 0 && first + before + (data_columns - 1) / 2 < out_width(problem)) {
         depthwise_data_columns<K, W, false>(problem, dy, filter, ih, iw, sum);
       } else {
@@ -85,11 +88,13 @@ bool depthwise_data_own(const ConvProblem& problem, const float* w, const T* dy,
   return c >= least_pair_channels && with_filter_shape(problem, [&](auto k, auto) {
            with_pair_width(c, [&](auto width) {
              for_bands(problem.n, problem.h, row_bytes, [&](std::int64_t image, int row, int end) {
+               ReadAhead next_dy(dy + image * out_image + std::int64_t{end} / 2 * out_width(problem) * c);
+               ReadAhead next_dx(dx + image * in_image + std::int64_t{end} * problem.w * c);
                for (int pair = 0; pair < pairs_of<width.value>(c); ++pair) {
                  const int channel = first_of_pair<width.value>(c, pair);
                  const PairFilter<k.value, width.value, T> filter(w, nullptr, c, channel, false);
                  depthwise_data_rows(problem, filter, dy + image * out_image + channel, dx + image * in_image + channel,
-                                     row, end);
+                                     row, end, next_dy, next_dx);
                }
              });
            });

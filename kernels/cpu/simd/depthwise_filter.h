@@ -24,12 +24,15 @@ struct ImageRow {
 /// Adds one output row's part to the sums of R filter rows, whose image rows are `x`.
 template <int K, int Stride, int R, int W, class T>
 THAW_SIMD_INLINE void filter_row(const ConvProblem& problem, const ImageRow<T> (&x)[R], const T* dy,
-                                 Pair<W> (&sum)[R * K]) {
+                                 ReadAhead& next_x, ReadAhead& next_dy, Pair<W> (&sum)[R * K]) {
   constexpr int depth = (K + Stride - 1) / Stride;  // gradients that one pixel meets
   const int left = problem.pad.left;
   const int width = out_width(problem);
   Pair<W> gradient[depth] = {};  // of columns q, q-1, ...
+  constexpr int lines = (2 * W * static_cast<int>(sizeof(T)) + 63) / 64;
   const auto step = [&](int q, auto checked) THAW_LAMBDA_INLINE {
+    next_x.fetch<lines * Stride * Stride>();
+    next_dy.fetch<lines>();
     unrolled<depth - 1>([&](auto i)
                             THAW_LAMBDA_INLINE { gradient[depth - 1 - i.value] = gradient[depth - 2 - i.value]; });
     if (checked.value == 0 || q < width) {
@@ -58,6 +61,18 @@ THAW_SIMD_INLINE void filter_row(const ConvProblem& problem, const ImageRow<T> (
   for (; q < width + depth - 1; ++q) step(q, Constant<1>{});
 }
 
+/// Writes the sums of the pair at `channel` for taps from `tap` on to `partial` (K,K,C), from channel `first` on.
+template <int Taps, int W, class T>
+THAW_SIMD_INLINE void store_sums(const Pair<W> (&sum)[Taps], const T* type, int c, int tap, int channel, int first,
+                                 float* partial) {
+  for (int t = 0; t < Taps; ++t) {
+    alignas(64) float line[2 * W];
+    store_pair<W>(line, sum[t]);
+    float* to = partial + std::int64_t{tap + t} * c + channel;
+    for (int i = first - channel; i < 2 * W; ++i) to[i] = line[place_in_pairs<W>(type, i)];
+  }
+}
+
 /// Sums of output rows [row, end) for the pair at `channel`, written to `partial` (K,K,C) from channel `first` on.
 template <int K, int Stride, int W, class T>
 void filter_chunk(const ConvProblem& problem, const T* x, const T* dy, std::int64_t row, std::int64_t end, int channel,
@@ -67,6 +82,10 @@ void filter_chunk(const ConvProblem& problem, const T* x, const T* dy, std::int6
   const std::int64_t in_row = std::int64_t{problem.w} * problem.c;
   const std::int64_t out_row = std::int64_t{out_width(problem)} * problem.c;
   const T zeros[2 * W] = {};
+  // A part of the next chunk, as large as this pair's part of this one.
+  const std::int64_t part = (end - row) * out_width(problem) * first;
+  ReadAhead next_x(x + end * Stride * in_row + part * Stride * Stride);
+  ReadAhead next_dy(dy + end * out_row + part);
   for (int r = 0; r < K; r += group) {
     Pair<W> sum[group * K] = {};
     for (std::int64_t at = row; at < end; ++at) {
@@ -80,14 +99,42 @@ void filter_chunk(const ConvProblem& problem, const T* x, const T* dy, std::int6
         rows[i.value].at = inside ? x + (image * problem.h + ih) * in_row + channel : zeros;
         rows[i.value].step = inside ? problem.c : 0;
       });
-      filter_row<K, Stride, group>(problem, rows, dy + at * out_row + channel, sum);
+      filter_row<K, Stride, group>(problem, rows, dy + at * out_row + channel, next_x, next_dy, sum);
     }
-    for (int tap = 0; tap < group * K; ++tap) {
-      alignas(64) float line[2 * W];
-      store_pair<W>(line, sum[tap]);
-      float* to = partial + std::int64_t{r * K + tap} * problem.c + channel;
-      for (int i = first - channel; i < 2 * W; ++i) to[i] = line[place_in_pairs<W>(x, i)];
+    next_x = next_dy = ReadAhead(nullptr);
+    store_sums(sum, x, problem.c, r * K, channel, first, partial);
+  }
+}
+
+/// Width of the last stage of a network on 224 x 224 pixels, where most columns of a 5x5 filter cross an edge.
+constexpr int narrow_width = 7;
+
+/// `filter_chunk` for stride 1 and "same" padding where an image is `narrow_width` pixels wide: all gradients of a row
+/// stay in registers, and what meets which of them is known to the compiler.
+template <int K, int W, class T>
+void filter_chunk_narrow(const ConvProblem& problem, const T* x, const T* dy, std::int64_t row, std::int64_t end,
+                         int channel, int first, float* partial) {
+  const std::int64_t c = problem.c;
+  for (int r = 0; r < K; ++r) {
+    Pair<W> sum[K] = {};
+    for (std::int64_t at = row; at < end; ++at) {
+      const int offset = r - K / 2;
+      const int ih = static_cast<int>(at % problem.h) + offset;
+      if (ih < 0 || ih >= problem.h) continue;
+      const T* pixels = x + (at + offset) * narrow_width * c + channel;
+      const T* gradients = dy + at * narrow_width * c + channel;
+      Pair<W> gradient[narrow_width];
+      unrolled<narrow_width>(
+          [&](auto q) THAW_LAMBDA_INLINE { gradient[q.value] = load_pair<W>(gradients + q.value * c); });
+      unrolled<narrow_width>([&](auto iw) THAW_LAMBDA_INLINE {
+        const Pair<W> pixel = load_pair<W>(pixels + iw.value * c);
+        unrolled<K>([&](auto s) THAW_LAMBDA_INLINE {
+          constexpr int q = decltype(iw)::value - decltype(s)::value + K / 2;
+          if constexpr (q >= 0 && q < narrow_width) multiply_add(sum[s.value], pixel, gradient[q]);
+        });
+      });
     }
+    store_sums(sum, x, problem.c, r * K, channel, first, partial);
   }
 }
 
@@ -118,6 +165,12 @@ void filter_chunk_general(const ConvProblem& problem, const T* x, const T* dy, s
   }
 }
 
+THAW_SIMD_INLINE bool is_narrow(const ConvProblem& problem) {
+  const int pad = problem.r / 2;
+  return problem.w == narrow_width && problem.pad.left == pad && problem.pad.right == pad && problem.pad.top == pad &&
+         problem.pad.bottom == pad;
+}
+
 template <class T>
 void filter_partials(const ConvProblem& problem, const T* x, const T* dy, float* partial) {
   const std::int64_t rows = std::int64_t{problem.n} * out_height(problem);
@@ -136,8 +189,12 @@ void filter_partials(const ConvProblem& problem, const T* x, const T* dy, float*
       problem.c >= least_pair_channels && with_filter_shape(problem, [&](auto k, auto stride) {
         with_pair_width(problem.c, [&](auto w) {
           for_units(pairs_of<w.value>(problem.c), [&](std::int64_t row, std::int64_t end, int pair, float* to) {
-            filter_chunk<k.value, stride.value, w.value>(
-                problem, x, dy, row, end, first_of_pair<w.value>(problem.c, pair), pair * 2 * w.value, to);
+            const int channel = first_of_pair<w.value>(problem.c, pair);
+            const int first = pair * 2 * w.value;
+            if constexpr (stride.value == 1 && k.value == 5) {
+              if (is_narrow(problem)) return filter_chunk_narrow<5, w.value>(problem, x, dy, row, end, channel, first, to);
+            }
+            filter_chunk<k.value, stride.value, w.value>(problem, x, dy, row, end, channel, first, to);
           });
         });
       });

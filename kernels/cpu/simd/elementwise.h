@@ -127,27 +127,48 @@ void cast(Dtype from, Dtype to, std::int64_t count, const void* x, void* y) {
   });
 }
 
-/// Computed in double, so that every backend rounds the same number.
+/// `n` pixels of three channels in their order, computed in double, so that every backend rounds the same number.
+template <class In, class Out>
+THAW_SIMD_INLINE void preprocess_in_order(const PreprocessProblem& problem, const In* from, std::int64_t n, Out* to) {
+  constexpr int period = 48;  // whole vectors of whole pixels
+  alignas(64) double offset[period];
+  for (int i = 0; i < period; ++i) offset[i] = problem.offset[i % 3];
+  const double scale = problem.scale;
+  std::int64_t i = 0;
+  for (; i + period <= 3 * n; i += period) {
+    fetch_ahead(from + i, period);
+    fetch_ahead<true>(to + i, period);
+#pragma omp simd
+    for (int j = 0; j < period; ++j) store(to + i + j, (static_cast<double>(load(from + i + j)) + offset[j]) * scale);
+  }
+  for (; i < 3 * n; ++i) store(to + i, (static_cast<double>(load(from + i)) + offset[i % period]) * scale);
+}
+
+/// The same with the first and last channel exchanged.
+template <class In, class Out>
+THAW_SIMD_INLINE void preprocess_swapped(const PreprocessProblem& problem, const In* from, std::int64_t n, Out* to) {
+  const double scale = problem.scale;
+  for (int c = 0; c < 3; ++c) {
+    const double offset = problem.offset[c];
+#pragma omp simd
+    for (std::int64_t i = 0; i < 3 * n; i += 3) {
+      store(to + i + c, (static_cast<double>(load(from + i + 2 - c)) + offset) * scale);
+    }
+  }
+}
+
 void preprocess(const PreprocessProblem& problem, const void* pixels, void* y) {
-  const std::int64_t count = std::int64_t{problem.n} * problem.hw;
-  const int first_channel = problem.bgr ? 2 : 0;
-  const int channel_step = problem.bgr ? -1 : 1;
   with_input_type(problem.input, [&](auto* in) {
     with_output_type(problem.output, [&](auto* out) {
       using In = typename Pointee<decltype(in)>::type;
       using Out = typename Pointee<decltype(out)>::type;
-      for_pieces(count, [&](std::int64_t first, std::int64_t n) {
-        const In* source = as<In>(pixels) + first * 3;
-        Out* target = as<Out>(y) + first * 3;
-        for (int c = 0; c < 3; ++c) {
-          const In* from = source + first_channel + channel_step * c;
-          Out* to = target + c;
-          const double offset = problem.offset[c];
-          const double scale = problem.scale;
-#pragma omp simd
-          for (std::int64_t i = 0; i < n; ++i) {
-            store(to + 3 * i, (static_cast<double>(load(from + 3 * i)) + offset) * scale);
-          }
+      for_pieces(std::int64_t{problem.n} * problem.hw, [&](std::int64_t first, std::int64_t n) {
+        const In* from = as<In>(pixels) + first * 3;
+        Out* to = as<Out>(y) + first * 3;
+        if (problem.bgr) {
+          preprocess_swapped(problem, from, n, to);
+        } else {
+          preprocess_in_order(problem, from, n, to);
         }
       });
     });

@@ -80,6 +80,21 @@ THAW_SIMD_INLINE T* as(void* block) {
   return static_cast<T*>(block);
 }
 
+/// How far ahead the streams of a sweep are fetched. Left to itself a core keeps too few requests under way for the
+/// latency of memory (a norm's backward sweep: 27 GB/s on two cores, 32 with this).
+constexpr int ahead_bytes = 4096;
+
+/// Asks for the line that a sweep now at `at` will read (or, Written, write) `ahead_bytes` from now.
+template <bool Written = false>
+THAW_SIMD_INLINE void fetch_ahead(const void* at) {
+  __builtin_prefetch(as<char>(at) + ahead_bytes, Written ? 1 : 0, 2);
+}
+/// The same for the lines of n elements.
+template <bool Written = false, class T>
+THAW_SIMD_INLINE void fetch_ahead(const T* at, int n) {
+  for (int i = 0; i < n; i += 64 / static_cast<int>(sizeof(T))) fetch_ahead<Written>(at + i);
+}
+
 /// `W` floats as one register (or several, or a part: the compiler knows).
 template <int W>
 struct Vector {
@@ -130,8 +145,12 @@ THAW_SIMD_INLINE void store_vector(Half* y, vec<W> v) {
 // Arithmetic loops see f32 only: bf16 elements are widened into a buffer first and narrowed from one afterwards (in
 // registers, where n is the constant of a strip), f32 elements are used where they lie.
 
-THAW_SIMD_INLINE const float* read_line(const float* x, int /*n*/, float* /*buffer*/) { return x; }
+THAW_SIMD_INLINE const float* read_line(const float* x, int n, float* /*buffer*/) {
+  fetch_ahead(x, n);
+  return x;
+}
 THAW_SIMD_INLINE const float* read_line(const Half* x, int n, float* buffer) {
+  fetch_ahead(x, n);
   int i = 0;
   for (; i + vector_floats <= n; i += vector_floats) {
     store_vector<vector_floats>(buffer + i, load_vector<vector_floats>(x + i));
@@ -143,8 +162,9 @@ THAW_SIMD_INLINE const float* read_line(const Half* x, int n, float* buffer) {
 /// Where to compute what `write_line` brings to y.
 THAW_SIMD_INLINE float* line_for(float* y, float* /*buffer*/) { return y; }
 THAW_SIMD_INLINE float* line_for(Half* /*y*/, float* buffer) { return buffer; }
-THAW_SIMD_INLINE void write_line(float* /*y*/, const float* /*line*/, int /*n*/) {}
+THAW_SIMD_INLINE void write_line(float* y, const float* /*line*/, int n) { fetch_ahead<true>(y, n); }
 THAW_SIMD_INLINE void write_line(Half* y, const float* line, int n) {
+  fetch_ahead<true>(y, n);
   int i = 0;
   for (; i + vector_floats <= n; i += vector_floats) {
     store_vector<vector_floats>(y + i, load_vector<vector_floats>(line + i));

@@ -69,9 +69,10 @@ THAW_SIMD_INLINE void store_pair(Half* y, const Pair<W>& v) {
 constexpr int pair_floats = 2 * vector_floats;
 using FullPair = Pair<vector_floats>;
 
-/// The same of the first n elements, zeros for the others; a constant n = pair_floats costs nothing.
+/// The same of the first n elements in a sweep, zeros for the others; a constant n = pair_floats costs nothing.
 template <class T>
 THAW_SIMD_INLINE FullPair load_pair(const T* x, int n) {
+  fetch_ahead(x, pair_floats);
   if (n == pair_floats) return load_pair<vector_floats>(x);
   T buffer[pair_floats] = {};
   for (int i = 0; i < n; ++i) buffer[i] = x[i];
@@ -79,6 +80,7 @@ THAW_SIMD_INLINE FullPair load_pair(const T* x, int n) {
 }
 template <class T>
 THAW_SIMD_INLINE void store_pair(T* y, const FullPair& v, int n) {
+  fetch_ahead<true>(y, pair_floats);
   if (n == pair_floats) return store_pair<vector_floats>(y, v);
   T buffer[pair_floats];
   store_pair<vector_floats>(buffer, v);

@@ -40,6 +40,7 @@ THAW_SIMD_INLINE void pack_column_row(const T* from, int c, int m, float* panels
     int j = 0;
     const int used = least(width, c - first);
     for (; j + vector_floats <= used; j += vector_floats) {
+      fetch_ahead(from + first + j);
       store_vector<vector_floats>(to + j, load_vector<vector_floats>(from + first + j));
     }
     for (; j < used; ++j) to[j] = load(from + first + j);
@@ -74,6 +75,7 @@ void pack_heights(const FilterProduct& product, std::int64_t row, int n, float* 
     float* to = tiles + m * Rows;
     constexpr int stored = (Rows + vector_floats - 1) / vector_floats * vector_floats;
     for (; k + stored <= product.k; k += Rows, to += tile_step<Rows>) {
+      fetch_ahead(from + k);
       for (int i = 0; i < stored; i += vector_floats) {
         store_vector<vector_floats>(to + i, load_vector<vector_floats>(from + k + i));
       }

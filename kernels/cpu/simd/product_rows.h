@@ -6,12 +6,18 @@
 
 THAW_SIMD_BEGIN
 
+/// Whether b stays in L1.
+THAW_SIMD_INLINE bool is_small(const RowProduct& product) {
+  return std::int64_t{product.depth} * product.columns <= small_panels;
+}
+
 /// One row into its place in a tile, `line_depth` numbers at a time.
 template <class T>
 THAW_SIMD_INLINE void pack_row(const T* from, int depth, float* to) {
   constexpr int vectors = line_depth / vector_floats;
   int k = 0;
   for (; k + line_depth <= depth; k += line_depth, to += tile_rows * line_depth) {
+    fetch_ahead(from + k);
     vec<vector_floats> line[vectors];
     load_channels<vector_floats>(from + k, line);
     store_channels<vector_floats>(to, line);
@@ -126,18 +132,18 @@ __attribute__((noinline)) void multiply_tile(const RowProduct& product, const fl
   });
 }
 
-/// One packed tile times one panel. The lines that will be read and written arrive while it is being multiplied.
+/// One packed tile times one panel, while the lines arrive that will be read and written. Where b is small, a tile is
+/// done sooner than memory answers, so those of a later tile are asked for.
 template <class T, class A>
 THAW_SIMD_INLINE void row_product_tile(const RowProduct& product, const float* packed, std::int64_t row, int rows,
                                        int first) {
   const std::int64_t at = row * product.columns + first;
   const int used = least(panel_columns, product.columns - first);
+  const std::int64_t ahead = is_small(product) ? ahead_bytes / 2 / static_cast<std::int64_t>(sizeof(T)) : 0;
   const bool plain = product.bias == nullptr && product.residual == nullptr;
-  for (int i = 0; i < rows; ++i) prefetch_lines<1>(as<T>(product.y) + at + std::int64_t{i} * product.columns, used);
-  if (product.residual != nullptr) {
-    for (int i = 0; i < rows; ++i) {
-      prefetch_lines<0>(as<T>(product.residual) + at + std::int64_t{i} * product.columns, used);
-    }
+  for (std::int64_t i = 0; i < rows; ++i) {
+    prefetch_lines<1>(as<T>(product.y) + at + ahead + i * product.columns, used);
+    if (product.residual != nullptr) prefetch_lines<0>(as<T>(product.residual) + at + ahead + i * product.columns, used);
   }
   const auto multiply = [&](auto vectors) THAW_LAMBDA_INLINE {
     if (plain) {
@@ -160,7 +166,7 @@ void row_product_block(const RowProduct& product, std::int64_t row, std::int64_t
   const std::int64_t tile_floats = tile_rows * ceil_div(product.depth, line_depth) * line_depth;
   const auto rows_of = [&](std::int64_t at)
                            THAW_LAMBDA_INLINE { return static_cast<int>(least<std::int64_t>(tile_rows, end - at)); };
-  if (std::int64_t{product.depth} * product.columns <= small_panels) {
+  if (is_small(product)) {
     for (std::int64_t at = row; at < end; at += tile_rows) {
       pack_tile<T>(product, at, rows_of(at), packed);
       for (int first = 0; first < product.columns; first += panel_columns) {

@@ -37,16 +37,20 @@ void adam(const UpdateSlot* slots, std::size_t count, const AdamStep& step) {
     float* m = as<float>(slot.state1) + first;
     float* v = as<float>(slot.state2) + first;
     const float* g = as<float>(slot.g) + first;
+    for_strips(n, [&](std::int64_t strip, int width) THAW_LAMBDA_INLINE {
+      for (const float* stream : {w, m, v}) fetch_ahead<true>(stream + strip, width);
+      fetch_ahead(g + strip, width);
 #pragma omp simd
-    for (std::int64_t i = 0; i < n; ++i) {
-      auto weight = static_cast<double>(w[i]);
-      auto moment1 = static_cast<double>(m[i]);
-      auto moment2 = static_cast<double>(v[i]);
-      pointwise::adam(weight, moment1, moment2, static_cast<double>(g[i]), alpha, rest1, rest2, epsilon);
-      w[i] = static_cast<float>(weight);
-      m[i] = static_cast<float>(moment1);
-      v[i] = static_cast<float>(moment2);
-    }
+      for (std::int64_t i = strip; i < strip + width; ++i) {
+        auto weight = static_cast<double>(w[i]);
+        auto moment1 = static_cast<double>(m[i]);
+        auto moment2 = static_cast<double>(v[i]);
+        pointwise::adam(weight, moment1, moment2, static_cast<double>(g[i]), alpha, rest1, rest2, epsilon);
+        w[i] = static_cast<float>(weight);
+        m[i] = static_cast<float>(moment1);
+        v[i] = static_cast<float>(moment2);
+      }
+    });
   });
 }
 
