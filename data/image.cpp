@@ -4,11 +4,13 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <limits>
 #include <memory>
 
 #include "data/jpeg.h"
 #include "kernels/error.h"
 #include "kernels/files.h"
+#include "kernels/printable.h"
 
 namespace {
 
@@ -85,12 +87,24 @@ bool is_png(Bytes b) {
   return b.size() >= sizeof magic && std::equal(std::begin(magic), std::end(magic), b.begin());
 }
 
+std::size_t four_bytes(Bytes b, std::size_t at) {
+  return std::size_t{b[at]} << 24 | std::size_t{b[at + 1]} << 16 | std::size_t{b[at + 2]} << 8 | b[at + 3];
+}
+
+/// Of the header chunk, which comes first; nothing where there is none.
+ImageSize png_size(Bytes b) {
+  if (b.size() < 24 || std::memcmp(b.data() + 12, "IHDR", 4) != 0) return {};
+  const auto side = [b](std::size_t at) {
+    return static_cast<int>(std::min<std::size_t>(four_bytes(b, at), std::numeric_limits<int>::max()));
+  };
+  return {side(16), side(20)};
+}
+
 /// Walks the chunks to a whole IEND chunk.
 bool png_is_complete(Bytes b) {
   std::size_t at = 8;
   while (at + 12 <= b.size()) {
-    const std::size_t length =
-        std::size_t{b[at]} << 24 | std::size_t{b[at + 1]} << 16 | std::size_t{b[at + 2]} << 8 | b[at + 3];
+    const std::size_t length = four_bytes(b, at);
     if (length > b.size() - at - 12) return false;
     if (std::memcmp(b.data() + at + 4, "IEND", 4) == 0) return true;
     at += 12 + length;
@@ -104,7 +118,7 @@ std::string decode_png(Bytes bytes, Image& image) {
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
       stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &image.width, &image.height, &channels, 3),
       stbi_image_free);
-  if (pixels == nullptr) return stbi_failure_reason();
+  if (pixels == nullptr) return printable(stbi_failure_reason());  // which can quote the file
   image.rgb.assign(pixels.get(),
                    pixels.get() + static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height) * 3);
   return {};
@@ -123,23 +137,12 @@ void append_bytes(void* context, void* data, int size) {
   static_cast<std::string*>(context)->append(static_cast<const char*>(data), static_cast<std::size_t>(size));
 }
 
-/// Width and height from the header; throws `reason` in a sentence where there is none.
+/// Width and height from the header.
 ImageSize header_size(Bytes bytes, std::string_view name) {
-  ImageSize size;
-  std::string reason;
-  if (is_png(bytes)) {
-    int channels = 0;
-    if (stbi_info_from_memory(bytes.data(), static_cast<int>(bytes.size()), &size.width, &size.height, &channels) == 0)
-      reason = stbi_failure_reason();
-  } else {
-    size = jpeg_size(bytes);
-    if (size.width == 0 || size.height == 0) reason = "it has no size";
-  }
-  if (!reason.empty()) {
-    fail(ErrorKind::data,
-         "'{}' has an unusable {} header ({}; at most {} pixels a side are allowed); copy the file again, make it "
-         "smaller or remove it",
-         name, is_png(bytes) ? "PNG" : "JPEG", reason, max_image_side);
+  const ImageSize size = is_png(bytes) ? png_size(bytes) : jpeg_size(bytes);
+  if (size.width == 0 || size.height == 0) {
+    fail(ErrorKind::data, "'{}' has an unusable {} header (it has no size); copy the file again or remove it", name,
+         is_png(bytes) ? "PNG" : "JPEG");
   }
   return size;
 }

@@ -76,7 +76,7 @@ const std::vector<BadInput> photos = {
     {"PngOf20000Pixels",
      kTrain,
      3,
-     {".jpg' has", "at most 16384 pixels a side", "make it smaller"},
+     {".jpg' has", "more than the 16384 a side", "make it smaller"},
      [](const fs::path& dir) { replace_photo(dir, encode_png(wide_image())); }},
     {"JpegOf20000Pixels",
      kTrain,

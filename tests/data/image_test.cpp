@@ -209,6 +209,15 @@ TEST(Decode, RefusesHugeDimensionsByTheHeader) {
               AllOf(HasSubstr("16000 x 16000"), HasSubstr("64000000")));
 }
 
+TEST(Decode, QuotesNothingFromAFileThatATerminalWouldObey) {
+  std::string bytes = encode_png(test_image(8, 8));
+  const std::size_t data = bytes.find("IDAT");
+  ASSERT_NE(data, std::string::npos);
+  bytes.replace(data, 4, "\x1b[1m");  // a chunk that must be known, by its name
+  const std::string sentence = error_of(ErrorKind::data, [&] { decode_image(as_bytes(bytes), "bad.png"); });
+  EXPECT_THAT(sentence, AllOf(HasSubstr("damaged"), ::testing::Not(HasSubstr("\x1b"))));
+}
+
 TEST(Decode, ReportsDamagedPixelDataAndDecodesTheNextPhoto) {
   std::string bytes = encode_png(test_image(32, 32));
   for (std::size_t i = 45; i < bytes.size() - 16; ++i) bytes[i] = '\x55';
