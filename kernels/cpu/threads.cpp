@@ -23,6 +23,8 @@ Threads::Threads(int threads)
 void Threads::enter() const {
   omp_set_num_threads(count_);
   if (flushing_threads >= count_) return;
+  // Before the region too: LLVM's OpenMP gives every thread the caller's settings, and the caller its own ones back.
+  set_flush_to_zero();
 #pragma omp parallel num_threads(count_)
   set_flush_to_zero();
   flushing_threads = count_;
