@@ -108,29 +108,41 @@ void filter_chunk(const ConvProblem& problem, const T* x, const T* dy, std::int6
 
 /// Width of the last stage of a network on 224 x 224 pixels, where most columns of a 5x5 filter cross an edge.
 constexpr int narrow_width = 7;
+/// The padding before an image that "same" gives there, for both strides.
+template <int K, int Stride>
+constexpr int same_pad = (K - Stride) / 2;
 
-/// `filter_chunk` for stride 1 and "same" padding where an image is `narrow_width` pixels wide: all gradients of a row
-/// stay in registers, and what meets which of them is known to the compiler.
-template <int K, int W, class T>
+/// Whether `filter_chunk_narrow` does this problem.
+template <int K, int Stride>
+THAW_SIMD_INLINE bool is_narrow(const ConvProblem& problem) {
+  return out_width(problem) == narrow_width && problem.w == narrow_width * Stride &&
+         problem.pad.left == same_pad<K, Stride>;
+}
+
+/// `filter_chunk` where the output is `narrow_width` pixels wide: all gradients of a row stay in registers, and what
+/// meets which of them is known to the compiler.
+template <int K, int Stride, int W, class T>
 void filter_chunk_narrow(const ConvProblem& problem, const T* x, const T* dy, std::int64_t row, std::int64_t end,
                          int channel, int first, float* partial) {
   const std::int64_t c = problem.c;
+  const int height = out_height(problem);
   for (int r = 0; r < K; ++r) {
     Pair<W> sum[K] = {};
     for (std::int64_t at = row; at < end; ++at) {
-      const int offset = r - K / 2;
-      const int ih = static_cast<int>(at % problem.h) + offset;
+      const int ih = static_cast<int>(at % height) * Stride - problem.pad.top + r;
       if (ih < 0 || ih >= problem.h) continue;
-      const T* pixels = x + (at + offset) * narrow_width * c + channel;
+      const T* pixels = x + (at / height * problem.h + ih) * problem.w * c + channel;
       const T* gradients = dy + at * narrow_width * c + channel;
       Pair<W> gradient[narrow_width];
       unrolled<narrow_width>(
           [&](auto q) THAW_LAMBDA_INLINE { gradient[q.value] = load_pair<W>(gradients + q.value * c); });
-      unrolled<narrow_width>([&](auto iw) THAW_LAMBDA_INLINE {
+      unrolled<narrow_width * Stride>([&](auto iw) THAW_LAMBDA_INLINE {
         const Pair<W> pixel = load_pair<W>(pixels + iw.value * c);
         unrolled<K>([&](auto s) THAW_LAMBDA_INLINE {
-          constexpr int q = decltype(iw)::value - decltype(s)::value + K / 2;
-          if constexpr (q >= 0 && q < narrow_width) multiply_add(sum[s.value], pixel, gradient[q]);
+          constexpr int across = decltype(iw)::value + same_pad<K, Stride> - decltype(s)::value;
+          if constexpr (across >= 0 && across % Stride == 0 && across / Stride < narrow_width) {
+            multiply_add(sum[s.value], pixel, gradient[across / Stride]);
+          }
         });
       });
     }
@@ -165,12 +177,6 @@ void filter_chunk_general(const ConvProblem& problem, const T* x, const T* dy, s
   }
 }
 
-THAW_SIMD_INLINE bool is_narrow(const ConvProblem& problem) {
-  const int pad = problem.r / 2;
-  return problem.w == narrow_width && problem.pad.left == pad && problem.pad.right == pad && problem.pad.top == pad &&
-         problem.pad.bottom == pad;
-}
-
 template <class T>
 void filter_partials(const ConvProblem& problem, const T* x, const T* dy, float* partial) {
   const std::int64_t rows = std::int64_t{problem.n} * out_height(problem);
@@ -191,8 +197,10 @@ void filter_partials(const ConvProblem& problem, const T* x, const T* dy, float*
           for_units(pairs_of<w.value>(problem.c), [&](std::int64_t row, std::int64_t end, int pair, float* to) {
             const int channel = first_of_pair<w.value>(problem.c, pair);
             const int first = pair * 2 * w.value;
-            if constexpr (stride.value == 1 && k.value == 5) {
-              if (is_narrow(problem)) return filter_chunk_narrow<5, w.value>(problem, x, dy, row, end, channel, first, to);
+            if constexpr (k.value == 5) {
+              if (is_narrow<5, stride.value>(problem)) {
+                return filter_chunk_narrow<5, stride.value, w.value>(problem, x, dy, row, end, channel, first, to);
+              }
             }
             filter_chunk<k.value, stride.value, w.value>(problem, x, dy, row, end, channel, first, to);
           });

@@ -187,6 +187,23 @@ void row_product_block(const RowProduct& product, std::int64_t row, std::int64_t
   }
 }
 
+/// A few rows, of squeeze-excite or a dense layer: the threads share the panels.
+template <class T, class A>
+void row_product_few(const RowProduct& product, float* packed) {
+  const std::int64_t panels = ceil_div(product.columns, panel_columns);
+  const std::int64_t thread = omp_get_thread_num();
+  const std::int64_t threads = omp_get_num_threads();
+  const auto first = static_cast<int>(panels * thread / threads) * panel_columns;
+  const auto last = static_cast<int>(panels * (thread + 1) / threads) * panel_columns;
+  for (std::int64_t row = 0; row < product.rows && first < last; row += tile_rows) {
+    const int rows = static_cast<int>(least<std::int64_t>(tile_rows, product.rows - row));
+    pack_tile<T>(product, row, rows, packed);
+    for (int column = first; column < least(last, product.columns); column += panel_columns) {
+      row_product_tile<T, A>(product, packed, row, rows, column);
+    }
+  }
+}
+
 /// `scratch`: `row_product_scratch_bytes` for each of the threads of the next parallel region.
 void row_product(const RowProduct& product, void* scratch) {
   const std::int64_t threads = omp_get_max_threads();
@@ -197,6 +214,11 @@ void row_product(const RowProduct& product, void* scratch) {
   with_activation_type(product.dtype, [&](auto* null) {
     using T = typename Pointee<decltype(null)>::type;
     pointwise::with_activation(product.act, [&](auto act) {
+      if (tiles < 2 * threads) {
+#pragma omp parallel
+        row_product_few<T, decltype(act)>(product, as<float>(scratch) + omp_get_thread_num() * floats);
+        return;
+      }
 #pragma omp parallel for schedule(static)
       for (std::int64_t row = 0; row < product.rows; row += step) {
         row_product_block<T, decltype(act)>(product, row, least(row + step, product.rows),
