@@ -99,7 +99,7 @@ constexpr int block_tiles = 8;
 /// Elements of b up to which it stays in L1 beside a tile.
 constexpr std::int64_t small_panels = 20000;
 /// Rows of dy and x that a filter product packs at a time.
-constexpr int filter_rows = 256;
+constexpr int filter_rows = 112;
 /// Columns of dy and x together up to which a filter product takes the rows as they lie.
 constexpr int narrow_columns = 224;
 /// Columns of dy and x together up to which the next rows are fetched ahead.
