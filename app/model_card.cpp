@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "app/options.h"
+#include "app/whole_number.h"
 #include "kernels/digest.h"
 #include "kernels/error.h"
 #include "weights/h5_reader.h"
@@ -15,12 +16,18 @@ namespace {
 
 constexpr const char* kKey = "model_card";
 
+std::vector<int> widths_from(const nlohmann::json& json) {
+  std::vector<int> widths;
+  for (const nlohmann::json& width : json) widths.push_back(whole_number<int>(width));
+  return widths;
+}
+
 ModelCard parse_card(const std::string& text, const std::string& label) {
   try {
     const nlohmann::json json = nlohmann::json::parse(text);
     return {.model = json.at("model").get<std::string>(),
-            .size = json.at("size").get<int>(),
-            .hidden = json.at("hidden").get<std::vector<int>>(),
+            .size = whole_number<int>(json.at("size")),
+            .hidden = widths_from(json.at("hidden")),
             .dropout = json.at("dropout").get<double>(),
             .class_names = json.at("class_names").get<std::vector<std::string>>(),
             .split = json.at("split").get<std::string>(),

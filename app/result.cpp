@@ -4,6 +4,7 @@
 
 #include "app/options.h"
 #include "app/terminal.h"
+#include "app/whole_number.h"
 #include "kernels/error.h"
 #include "kernels/files.h"
 
@@ -85,7 +86,7 @@ nlohmann::json to_json(const EpochMetrics& metrics) {
 
 EpochMetrics epoch_metrics_from(const nlohmann::json& json) {
   EpochMetrics metrics;
-  json.at("epoch").get_to(metrics.epoch);
+  metrics.epoch = whole_number<int>(json.at("epoch"));
   json.at("train_loss").get_to(metrics.train_loss);
   json.at("train_accuracy").get_to(metrics.train_accuracy);
   json.at("val_loss").get_to(metrics.validation.loss);

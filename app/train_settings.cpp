@@ -1,9 +1,12 @@
 #include "app/train_settings.h"
 
 #include <cmath>
+#include <concepts>
 #include <tuple>
+#include <type_traits>
 
 #include "app/options.h"
+#include "app/whole_number.h"
 #include "framework/optimizer.h"
 
 namespace thaw {
@@ -128,7 +131,15 @@ nlohmann::json to_json(const TrainSettings& settings) {
 
 TrainSettings train_settings_from(const nlohmann::json& json) {
   TrainSettings settings;
-  for_each_field([&](const char* name, auto member) { json.at(name).get_to(settings.*member); });
+  for_each_field([&](const char* name, auto member) {
+    auto& field = settings.*member;
+    using Field = std::remove_reference_t<decltype(field)>;
+    if constexpr (std::integral<Field> && !std::same_as<Field, bool>) {
+      field = whole_number<Field>(json.at(name));
+    } else {
+      json.at(name).get_to(field);
+    }
+  });
   return settings;
 }
 

@@ -6,6 +6,7 @@
 #include "app/options.h"
 #include "app/training_run.h"
 #include "app/version.h"
+#include "app/whole_number.h"
 #include "kernels/error.h"
 #include "weights/checkpoint.h"
 
@@ -33,13 +34,13 @@ nlohmann::json position_json(const Position& position) {
 }
 
 Position position_from(const nlohmann::json& json) {
-  return {.epoch = json.at("epoch").get<int>(),
-          .batch = json.at("batch").get<int>(),
-          .step = json.at("step").get<std::int64_t>(),
+  return {.epoch = whole_number<int>(json.at("epoch")),
+          .batch = whole_number<int>(json.at("batch")),
+          .step = whole_number<std::int64_t>(json.at("step")),
           .sums = {.loss = json.at("loss").get<double>(),
-                   .correct = json.at("correct").get<std::int64_t>(),
-                   .images = json.at("images").get<std::int64_t>(),
-                   .not_finite = json.at("not_finite").get<std::int64_t>()}};
+                   .correct = whole_number<std::int64_t>(json.at("correct")),
+                   .images = whole_number<std::int64_t>(json.at("images")),
+                   .not_finite = whole_number<std::int64_t>(json.at("not_finite"))}};
 }
 
 /// Puts the arrays that begin with `prefix` under their names without it.

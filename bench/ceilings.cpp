@@ -44,6 +44,7 @@ double fma_gflops(int threads) {
 #pragma omp parallel num_threads(threads)
     {
       Vector sums[chains] = {};
+      for (Vector& sum : sums) asm volatile("" : "+x"(sum));  // or equal chains would be computed once
       Vector a = Vector{} + 0.999F;
       Vector b = Vector{} + 1e-3F;
       for (int i = 0; i < rounds; ++i) {
