@@ -23,8 +23,8 @@ struct ImageRow {
 
 /// Adds one output row's part to the sums of R filter rows, whose image rows are `x`.
 template <int K, int Stride, int R, int W, class T>
-THAW_SIMD_INLINE void filter_row(const ConvProblem& problem, const ImageRow<T> (&x)[R], const T* dy,
-                                 ReadAhead& next_x, ReadAhead& next_dy, Pair<W> (&sum)[R * K]) {
+THAW_SIMD_INLINE void filter_row(const ConvProblem& problem, const ImageRow<T> (&x)[R], const T* dy, ReadAhead& next_x,
+                                 ReadAhead& next_dy, Pair<W> (&sum)[R * K]) {
   constexpr int depth = (K + Stride - 1) / Stride;  // gradients that one pixel meets
   const int left = problem.pad.left;
   const int width = out_width(problem);
@@ -134,8 +134,8 @@ void filter_chunk_narrow(const ConvProblem& problem, const T* x, const T* dy, st
       const T* pixels = x + (at / height * problem.h + ih) * problem.w * c + channel;
       const T* gradients = dy + at * narrow_width * c + channel;
       Pair<W> gradient[narrow_width];
-      unrolled<narrow_width>(
-          [&](auto q) THAW_LAMBDA_INLINE { gradient[q.value] = load_pair<W>(gradients + q.value * c); });
+      unrolled<narrow_width>([&](auto q)
+                                 THAW_LAMBDA_INLINE { gradient[q.value] = load_pair<W>(gradients + q.value * c); });
       unrolled<narrow_width * Stride>([&](auto iw) THAW_LAMBDA_INLINE {
         const Pair<W> pixel = load_pair<W>(pixels + iw.value * c);
         unrolled<K>([&](auto s) THAW_LAMBDA_INLINE {

@@ -249,8 +249,8 @@ void filter_shard(const FilterProduct& product, std::size_t shard, void* scratch
   }
 }
 
-/// What a step of all tiles costs, about: a step of a tile costs more than its multiplications, and a panel of one vector
-/// waits for the broadcasts.
+/// What a step of all tiles costs, about: a step of a tile costs more than its multiplications, and a panel of one
+/// vector waits for the broadcasts.
 THAW_SIMD_INLINE std::int64_t filter_cost(int c, int k) {
   const int height = tile_height(k);
   const int last = c % panel_columns;

@@ -143,7 +143,8 @@ THAW_SIMD_INLINE void row_product_tile(const RowProduct& product, const float* p
   const bool plain = product.bias == nullptr && product.residual == nullptr;
   for (std::int64_t i = 0; i < rows; ++i) {
     prefetch_lines<1>(as<T>(product.y) + at + ahead + i * product.columns, used);
-    if (product.residual != nullptr) prefetch_lines<0>(as<T>(product.residual) + at + ahead + i * product.columns, used);
+    if (product.residual != nullptr)
+      prefetch_lines<0>(as<T>(product.residual) + at + ahead + i * product.columns, used);
   }
   const auto multiply = [&](auto vectors) THAW_LAMBDA_INLINE {
     if (plain) {
