@@ -55,7 +55,8 @@ double fma_gflops(int threads) {
       sink[static_cast<std::size_t>(omp_get_thread_num()) * 64] = sums[0][0];
     }
   });
-  return 2.0 * chains * (vector_bytes / 4) * rounds * threads / seconds / 1e9;
+  constexpr int lanes = vector_bytes / 4;
+  return 2.0 * chains * lanes * rounds * threads / seconds / 1e9;
 }
 
 /// C = A B of `side` squared, A and C plain, B as oneDNN likes it. 0 where the processor lacks the type.
