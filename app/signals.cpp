@@ -2,18 +2,20 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 
 namespace thaw {
 
 namespace {
 
-// A handler can reach nothing but static storage.
-volatile std::sig_atomic_t received = 0;
+// A handler can reach nothing but static storage, and may run on any thread of the process.
+std::atomic<int> received = 0;
+static_assert(std::atomic<int>::is_always_lock_free);
 
 void note_signal(int signal) {
-  if (received != 0) ::_exit(128 + signal);
-  received = signal;
+  int none = 0;
+  if (!received.compare_exchange_strong(none, signal)) ::_exit(128 + signal);
 }
 
 void install(void (*handler)(int)) {
