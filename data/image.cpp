@@ -118,7 +118,10 @@ std::string decode_png(Bytes bytes, Image& image) {
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
       stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &image.width, &image.height, &channels, 3),
       stbi_image_free);
-  if (pixels == nullptr) return printable(stbi_failure_reason());  // which can quote the file
+  if (pixels == nullptr) {
+    const std::string reason = printable(stbi_failure_reason());  // which can quote the file, even a name of zeros
+    return reason.empty() ? "a chunk without a name" : reason;
+  }
   image.rgb.assign(pixels.get(),
                    pixels.get() + static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height) * 3);
   return {};

@@ -218,6 +218,13 @@ TEST(Decode, QuotesNothingFromAFileThatATerminalWouldObey) {
   EXPECT_THAT(sentence, AllOf(HasSubstr("damaged"), ::testing::Not(HasSubstr("\x1b"))));
 }
 
+TEST(Decode, RefusesAChunkWhoseNameIsZeros) {
+  std::string bytes = encode_png(test_image(8, 8));
+  bytes.insert(bytes.size() - 12, 12, '\0');  // before IEND
+  EXPECT_THAT(error_of(ErrorKind::data, [&] { decode_image(as_bytes(bytes), "zeros.png"); }),
+              HasSubstr("a chunk without a name"));
+}
+
 TEST(Decode, ReportsDamagedPixelDataAndDecodesTheNextPhoto) {
   std::string bytes = encode_png(test_image(32, 32));
   for (std::size_t i = 45; i < bytes.size() - 16; ++i) bytes[i] = '\x55';
