@@ -100,20 +100,25 @@ ImageSize png_size(Bytes b) {
   return {side(16), side(20)};
 }
 
-/// Walks the chunks to a whole IEND chunk.
-bool png_is_complete(Bytes b) {
+/// Where the first chunk of that name begins, of those before the file's end or a chunk that is cut off; else 0.
+std::size_t find_chunk(Bytes b, const char* name) {
   std::size_t at = 8;
   while (at + 12 <= b.size()) {
     const std::size_t length = four_bytes(b, at);
-    if (length > b.size() - at - 12) return false;
-    if (std::memcmp(b.data() + at + 4, "IEND", 4) == 0) return true;
+    if (length > b.size() - at - 12) return 0;
+    if (std::memcmp(b.data() + at + 4, name, 4) == 0) return at;
     at += 12 + length;
   }
-  return false;
+  return 0;
 }
+
+bool png_is_complete(Bytes b) { return find_chunk(b, "IEND") != 0; }
 
 /// Returns what is wrong with the file, or nothing where it was decoded.
 std::string decode_png(Bytes bytes, Image& image) {
+  // stb would copy no bytes to nowhere, which C forbids; no encoder begins with nothing.
+  const std::size_t data = find_chunk(bytes, "IDAT");
+  if (data != 0 && four_bytes(bytes, data) == 0) return "a first IDAT chunk without data";
   int channels = 0;
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
       stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &image.width, &image.height, &channels, 3),

@@ -225,6 +225,13 @@ TEST(Decode, RefusesAChunkWhoseNameIsZeros) {
               HasSubstr("a chunk without a name"));
 }
 
+TEST(Decode, RefusesADataChunkWithoutData) {
+  std::string bytes = encode_png(test_image(8, 8));
+  bytes.insert(bytes.find("IDAT") - 4, std::string("\0\0\0\0IDAT\x35\xaf\x06\x1e", 12));
+  EXPECT_THAT(error_of(ErrorKind::data, [&] { decode_image(as_bytes(bytes), "hollow.png"); }),
+              HasSubstr("IDAT chunk without data"));
+}
+
 TEST(Decode, ReportsDamagedPixelDataAndDecodesTheNextPhoto) {
   std::string bytes = encode_png(test_image(32, 32));
   for (std::size_t i = 45; i < bytes.size() - 16; ++i) bytes[i] = '\x55';
