@@ -1,70 +1,192 @@
 #include "kernels/cuda/cuda_backend.h"
 
-#include "kernels/cuda/cuda_call.h"
 #include "kernels/cuda/cuda_devices.h"
-#include "kernels/cuda/cuda_pointwise.h"
+#include "kernels/error.h"
 
 namespace thaw {
 
-CudaBackend::CudaBackend(int device) : device_(device), memory_(device) {}
+namespace {
+
+/// A filter for a frozen layer: the master's numbers and, for the library, the same in the activations' type.
+struct CudaPackedConv : PackedConv {
+  ConvProblem problem;
+  cuda::Block filter;
+  cuda::Block narrow;
+  cuda::Block bias;
+};
+
+std::size_t floats(std::int64_t count) { return static_cast<std::size_t>(count) * sizeof(float); }
+
+/// A dense layer is a 1x1 convolution of images of one pixel.
+ConvProblem as_conv(const DenseProblem& problem) {
+  return {
+      .n = problem.n, .c = problem.c, .k = problem.k, .bias = problem.bias, .act = problem.act, .dtype = problem.dtype};
+}
+
+/// Whether a filter that was packed for one problem serves another: everything equal but batch, image and epilogue.
+bool serves(const ConvProblem& packed, const ConvProblem& problem) {
+  return packed.c == problem.c && packed.k == problem.k && packed.r == problem.r && packed.s == problem.s &&
+         packed.groups == problem.groups && packed.bias == problem.bias && packed.dtype == problem.dtype;
+}
+
+}  // namespace
+
+namespace cuda {
+
+void fail_cuda_dtype(Dtype dtype) {
+  fail(ErrorKind::device, "[cuda] activations of {} are not offered; choose --dtype f32 or bf16", name_of(dtype));
+}
+
+}  // namespace cuda
+
+CudaBackend::CudaBackend(int device, bool poison, MakeLibrary make_library)
+    : device_(device),
+      gpu_(device),
+      memory_(gpu_, poison),
+      library_(make_library == nullptr ? nullptr : make_library(gpu_, memory_)) {}
+
+CudaBackend::~CudaBackend() = default;
 
 DeviceInfo CudaBackend::info() const { return cuda_devices().at(static_cast<std::size_t>(device_)); }
 
-void CudaBackend::upload(void* device, const void* host, std::size_t bytes) {
-  THAW_CUDA(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, memory_.stream()));
+BackendStats CudaBackend::stats() const {
+  BackendStats stats = memory_.stats();
+  stats.primitives_made = library_ == nullptr ? 0 : library_->plans();
+  return stats;
 }
 
-void CudaBackend::download(void* host, const void* device, std::size_t bytes) {
-  THAW_CUDA(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, memory_.stream()));
-  synchronize();
+void CudaBackend::synchronize() {
+  gpu_.synchronize();
+  memory_.check();
 }
 
-void CudaBackend::copy(void* to, const void* from, std::size_t bytes) {
-  THAW_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, memory_.stream()));
+void* CudaBackend::scratch(std::size_t bytes) {
+  if (scratch_.bytes() < bytes) scratch_ = cuda::Block(memory_, bytes);
+  return scratch_.data();
 }
 
-void CudaBackend::zero(void* device, std::size_t bytes) {
-  THAW_CUDA(cudaMemsetAsync(device, 0, bytes, memory_.stream()));
+void* CudaBackend::held(std::size_t bytes) {
+  if (held_.bytes() < bytes) held_ = cuda::Block(memory_, bytes);
+  return held_.data();
 }
 
-void CudaBackend::synchronize() { THAW_CUDA(cudaStreamSynchronize(memory_.stream())); }
-
-void CudaBackend::act_forward(Act act, Dtype dtype, std::int64_t count, const void* x, void* y) {
-  cuda::act_forward(memory_.stream(), act, dtype, count, x, y);
+unsigned* CudaBackend::tickets(std::size_t count) {
+  if (tickets_.bytes() < count * sizeof(unsigned)) {
+    tickets_ = cuda::Block(memory_, std::max<std::size_t>(count, 4096) * sizeof(unsigned));
+    gpu_.fill(tickets_.data(), 0, tickets_.bytes());
+  }
+  return static_cast<unsigned*>(tickets_.data());
 }
 
-void CudaBackend::act_backward(Act act, Dtype dtype, std::int64_t count, const void* x, const void* dy, void* dx) {
-  cuda::act_backward(memory_.stream(), act, dtype, count, x, dy, dx);
+void CudaBackend::check_dtype(std::string_view call, Dtype dtype) const {
+  if (!supports(dtype)) not_offered(call, name_of(dtype));
 }
 
-void CudaBackend::add(Dtype dtype, std::int64_t count, const void* a, const void* b, void* y) {
-  cuda::add(memory_.stream(), dtype, count, a, b, y);
+const void* CudaBackend::narrowed(Dtype dtype, std::int64_t count, const void* w, cuda::Block& narrow) {
+  if (dtype == Dtype::f32) return w;
+  narrow = cuda::Block(memory_, static_cast<std::size_t>(count) * size_of(dtype));
+  cuda::cast(stream(), Dtype::f32, dtype, count, w, narrow.data());
+  return narrow.data();
 }
 
-void CudaBackend::scale_forward(const ScaleProblem& problem, const void* x, const void* gate, void* y) {
-  cuda::scale_forward(memory_.stream(), problem, x, gate, y);
+void CudaBackend::conv_forward(const ConvProblem& problem, const ConvForward& args) {
+  check_dtype("conv_forward", problem.dtype);
+  problem.check();
+  if (problem.depthwise()) return cuda::depthwise_forward(stream(), problem, args);
+  if (library_ != nullptr) {
+    cuda::Block narrow;
+    if (library_->conv_forward(problem, narrowed(problem.dtype, problem.filter_size(), args.w, narrow), args)) return;
+  }
+  cuda::product_forward(stream(), problem, args);
 }
 
-void CudaBackend::cast(Dtype from, Dtype to, std::int64_t count, const void* x, void* y) {
-  cuda::cast(memory_.stream(), from, to, count, x, y);
+void CudaBackend::conv_backward_data(const ConvProblem& problem, const void* w, const void* dy, void* dx) {
+  check_dtype("conv_backward_data", problem.dtype);
+  problem.check();
+  const auto* filter = static_cast<const float*>(w);
+  if (problem.depthwise()) return cuda::depthwise_backward_data(stream(), problem, filter, dy, dx);
+  if (library_ != nullptr) {
+    cuda::Block narrow;
+    const void* given = narrowed(problem.dtype, problem.filter_size(), w, narrow);
+    if (library_->conv_backward_data(problem, given, dy, dx)) return;
+  }
+  cuda::product_backward_data(stream(), problem, filter, dy, dx);
 }
 
-void CudaBackend::preprocess(const PreprocessProblem& problem, const void* pixels, void* y) {
-  cuda::preprocess(memory_.stream(), problem, pixels, y);
+void CudaBackend::conv_backward_filter(const ConvProblem& problem, const void* x, const void* dy, void* dw,
+                                       void* dbias) {
+  check_dtype("conv_backward_filter", problem.dtype);
+  problem.check();
+  if (dbias != nullptr) sum_rows(problem.dtype, problem.output_size() / problem.k, problem.k, dy, dbias);
+  if (dw == nullptr) return;
+  auto* gradient = static_cast<float*>(dw);
+  if (problem.depthwise()) return cuda::depthwise_backward_filter(*this, problem, x, dy, gradient);
+  if (library_ != nullptr && library_->conv_backward_filter(problem, x, dy, gradient)) return;
+  cuda::product_backward_filter(*this, problem, x, dy, gradient);
 }
 
-void CudaBackend::dropout(Dtype dtype, std::int64_t count, float rate, std::uint64_t seed, const void* x, void* y) {
-  cuda::dropout(memory_.stream(), dtype, count, rate, seed, x, y);
+std::shared_ptr<const PackedConv> CudaBackend::pack_conv(const ConvProblem& problem, const void* w, const void* bias) {
+  check_dtype("pack_conv", problem.dtype);
+  problem.check();
+  auto packed = std::make_shared<CudaPackedConv>();
+  packed->problem = problem;
+  packed->filter = cuda::Block(memory_, floats(problem.filter_size()));
+  gpu_.copy(packed->filter.data(), w, floats(problem.filter_size()));
+  if (problem.bias) {
+    packed->bias = cuda::Block(memory_, floats(problem.k));
+    gpu_.copy(packed->bias.data(), bias, floats(problem.k));
+  }
+  if (library_ != nullptr && !problem.depthwise()) {
+    narrowed(problem.dtype, problem.filter_size(), packed->filter.data(), packed->narrow);
+  }
+  return packed;
 }
 
-void CudaBackend::adam(Dtype master, std::span<const UpdateSlot> slots, const AdamStep& step) {
-  if (master != Dtype::f32) not_offered("adam", name_of(master));
-  cuda::adam(memory_.stream(), slots, step);
+void CudaBackend::conv_forward_packed(const ConvProblem& problem, const PackedConv& packed, const ConvForward& args) {
+  check_dtype("conv_forward_packed", problem.dtype);
+  problem.check();
+  const auto& own = dynamic_cast<const CudaPackedConv&>(packed);
+  if (!serves(own.problem, problem)) {
+    fail(ErrorKind::usage, "[conv_forward_packed] {} cannot use the filter that was packed for {}; pack it again",
+         problem.text(), own.problem.text());
+  }
+  ConvForward with_filter = args;
+  with_filter.w = own.filter.data();
+  with_filter.bias = own.bias.data();
+  if (problem.depthwise()) return cuda::depthwise_forward(stream(), problem, with_filter);
+  const void* filter = own.narrow.data() == nullptr ? own.filter.data() : own.narrow.data();
+  if (library_ != nullptr && library_->conv_forward(problem, filter, with_filter)) return;
+  cuda::product_forward(stream(), problem, with_filter);
 }
 
-void CudaBackend::sgd(Dtype master, std::span<const UpdateSlot> slots, const SgdStep& step) {
-  if (master != Dtype::f32) not_offered("sgd", name_of(master));
-  cuda::sgd(memory_.stream(), slots, step);
+void CudaBackend::dense_forward(const DenseProblem& problem, const void* x, const void* w, const void* bias, void* y) {
+  check_dtype("dense_forward", problem.dtype);
+  if (library_ != nullptr) {
+    cuda::Block narrow;
+    const void* weights = narrowed(problem.dtype, std::int64_t{problem.k} * problem.c, w, narrow);
+    if (library_->dense_forward(problem, x, weights, bias, y)) return;
+  }
+  cuda::product_forward(stream(), as_conv(problem), {.x = x, .w = w, .bias = bias, .y = y});
+}
+
+void CudaBackend::dense_backward_data(const DenseProblem& problem, const void* w, const void* dy, void* dx) {
+  check_dtype("dense_backward_data", problem.dtype);
+  if (library_ != nullptr) {
+    cuda::Block narrow;
+    const void* weights = narrowed(problem.dtype, std::int64_t{problem.k} * problem.c, w, narrow);
+    if (library_->dense_backward_data(problem, weights, dy, dx)) return;
+  }
+  cuda::product_backward_data(stream(), as_conv(problem), static_cast<const float*>(w), dy, dx);
+}
+
+void CudaBackend::dense_backward_weights(const DenseProblem& problem, const void* x, const void* dy, void* dw,
+                                         void* dbias) {
+  check_dtype("dense_backward_weights", problem.dtype);
+  if (dbias != nullptr) sum_rows(problem.dtype, problem.n, problem.k, dy, dbias);
+  if (dw == nullptr) return;
+  auto* gradient = static_cast<float*>(dw);
+  if (library_ != nullptr && library_->dense_backward_weights(problem, x, dy, gradient)) return;
+  cuda::product_backward_filter(*this, as_conv(problem), x, dy, gradient);
 }
 
 }  // namespace thaw

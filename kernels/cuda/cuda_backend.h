@@ -1,43 +1,91 @@
 #pragma once
 
+#include <memory>
+
 #include "kernels/backend.h"
-#include "kernels/cuda/cuda_memory.h"
+#include "kernels/cuda/device_memory.h"
+#include "kernels/cuda/gpu.h"
+#include "kernels/cuda/kernels.h"
+#include "kernels/cuda/library.h"
 
 namespace thaw {
 
-/// The GPU backend as far as it goes: memory, transfers and the element-wise calls. Convolutions, norms, pooling, dense
-/// layers and reductions are not offered yet, so no network runs on it and `devices()` calls it not usable.
-class CudaBackend : public Backend {
+/// The GPU backend: dense convolutions and layers by cuDNN and cuBLASLt, everything else by thaw's own kernels. Without
+/// a library (in the emulation) own kernels do all of it.
+class CudaBackend : public Backend, private cuda::Workspace {
  public:
-  explicit CudaBackend(int device);
+  /// With `poison`, memory is guarded (`DeviceMemory`). `make_library` may be null.
+  using MakeLibrary = std::unique_ptr<cuda::Library> (*)(cuda::Gpu& gpu, cuda::DeviceMemory& memory);
+  CudaBackend(int device, bool poison, MakeLibrary make_library);
+  ~CudaBackend() override;
 
   [[nodiscard]] std::string_view name() const override { return "cuda"; }
   [[nodiscard]] DeviceInfo info() const override;
   [[nodiscard]] bool supports(Dtype dtype) const override { return dtype == Dtype::f32 || dtype == Dtype::bf16; }
-  [[nodiscard]] bool supports(const ConvProblem&) const override { return false; }
-  [[nodiscard]] BackendStats stats() const override { return memory_.stats(); }
+  [[nodiscard]] BackendStats stats() const override;
 
   void* allocate(std::size_t bytes) override { return memory_.allocate(bytes); }
   void release(void* block) noexcept override { memory_.release(block); }
-  void upload(void* device, const void* host, std::size_t bytes) override;
-  void download(void* host, const void* device, std::size_t bytes) override;
-  void copy(void* to, const void* from, std::size_t bytes) override;
-  void zero(void* device, std::size_t bytes) override;
+  void upload(void* device, const void* host, std::size_t bytes) override { gpu_.upload(device, host, bytes); }
+  void download(void* host, const void* device, std::size_t bytes) override { gpu_.download(host, device, bytes); }
+  void copy(void* to, const void* from, std::size_t bytes) override { gpu_.copy(to, from, bytes); }
+  void zero(void* device, std::size_t bytes) override { gpu_.fill(device, 0, bytes); }
+  /// Also reports what guarded memory noticed.
   void synchronize() override;
 
+  void conv_forward(const ConvProblem& problem, const ConvForward& args) override;
+  void conv_backward_data(const ConvProblem& problem, const void* w, const void* dy, void* dx) override;
+  void conv_backward_filter(const ConvProblem& problem, const void* x, const void* dy, void* dw, void* dbias) override;
+  std::shared_ptr<const PackedConv> pack_conv(const ConvProblem& problem, const void* w, const void* bias) override;
+  void conv_forward_packed(const ConvProblem& problem, const PackedConv& packed, const ConvForward& args) override;
+
+  void norm_forward(const NormProblem& problem, const NormForward& args) override;
+  void norm_backward(const NormProblem& problem, const NormBackward& args) override;
   void act_forward(Act act, Dtype dtype, std::int64_t count, const void* x, void* y) override;
   void act_backward(Act act, Dtype dtype, std::int64_t count, const void* x, const void* dy, void* dx) override;
+  void pool_forward(const PoolProblem& problem, const void* x, void* y, std::int32_t* indices) override;
+  void pool_backward(const PoolProblem& problem, const void* dy, const std::int32_t* indices, void* dx) override;
+  void pad_forward(int n, int h, int w, int c, const Pad& pad, Dtype dtype, const void* x, void* y) override;
+  void pad_backward(int n, int h, int w, int c, const Pad& pad, Dtype dtype, const void* dy, void* dx) override;
+
+  void dense_forward(const DenseProblem& problem, const void* x, const void* w, const void* bias, void* y) override;
+  void dense_backward_data(const DenseProblem& problem, const void* w, const void* dy, void* dx) override;
+  void dense_backward_weights(const DenseProblem& problem, const void* x, const void* dy, void* dw,
+                              void* dbias) override;
+
   void add(Dtype dtype, std::int64_t count, const void* a, const void* b, void* y) override;
   void scale_forward(const ScaleProblem& problem, const void* x, const void* gate, void* y) override;
+  void scale_backward(const ScaleProblem& problem, const void* x, const void* gate, const void* dy, void* dx,
+                      void* dgate) override;
   void cast(Dtype from, Dtype to, std::int64_t count, const void* x, void* y) override;
   void preprocess(const PreprocessProblem& problem, const void* pixels, void* y) override;
   void dropout(Dtype dtype, std::int64_t count, float rate, std::uint64_t seed, const void* x, void* y) override;
+  void sum_rows(Dtype dtype, std::int64_t rows, int c, const void* x, void* sums) override;
+  void sum_squares(Dtype dtype, std::int64_t count, const void* x, double* out) override;
+  void softmax_cross_entropy(Dtype master, int n, int classes, const void* logits, const std::int32_t* labels,
+                             double gradient_scale, void* probabilities, void* dlogits, LossSums* sums) override;
   void adam(Dtype master, std::span<const UpdateSlot> slots, const AdamStep& step) override;
   void sgd(Dtype master, std::span<const UpdateSlot> slots, const SgdStep& step) override;
 
  private:
+  // Workspace
+  [[nodiscard]] cuda::Stream stream() const override { return gpu_.stream(); }
+  [[nodiscard]] int multiprocessors() const override { return gpu_.multiprocessors(); }
+  void* scratch(std::size_t bytes) override;
+  void* held(std::size_t bytes) override;
+  unsigned* tickets(std::size_t count) override;
+
+  void check_dtype(std::string_view call, Dtype dtype) const;
+  /// The filter as the library wants it: the master itself, or a copy in the activations' type in `narrow`.
+  const void* narrowed(Dtype dtype, std::int64_t count, const void* w, cuda::Block& narrow);
+
   int device_;
-  CudaMemory memory_;
+  cuda::Gpu gpu_;
+  cuda::DeviceMemory memory_;
+  cuda::Block scratch_;
+  cuda::Block held_;
+  cuda::Block tickets_;
+  std::unique_ptr<cuda::Library> library_;
 };
 
 }  // namespace thaw

@@ -10,8 +10,4 @@ void check_cuda(cudaError_t status, const char* call) {
        cudaGetErrorString(status), cudaGetErrorName(status));
 }
 
-void fail_cuda_dtype(Dtype dtype) {
-  fail(ErrorKind::device, "[cuda] activations of {} are not offered; choose --dtype f32 or bf16", name_of(dtype));
-}
-
 }  // namespace thaw

@@ -2,17 +2,12 @@
 
 #include <cuda_runtime_api.h>
 
-#include "kernels/dtype.h"
-
 namespace thaw {
 
 // Formatted errors stay out of the .cu files: nvcc cannot evaluate fmt's format strings.
 
 /// Throws `Error` (device) with the call's text, the runtime's explanation and a way out, unless the call succeeded.
 void check_cuda(cudaError_t status, const char* call);
-
-/// Throws `Error` (device): no kernel takes activations of this type.
-[[noreturn]] void fail_cuda_dtype(Dtype dtype);
 
 }  // namespace thaw
 

@@ -20,12 +20,10 @@ DeviceInfo describe(int device) {
   THAW_CUDA(cudaGetDeviceProperties(&properties, device));
   DeviceInfo info{.backend = "cuda",
                   .name = properties.name,
-                  .detail = fmt::format("sm_{}{}, {} multiprocessors; computes no convolutions in this version, so no "
-                                        "network runs on it",
-                                        properties.major, properties.minor, properties.multiProcessorCount)};
+                  .detail = fmt::format("sm_{}{}, {} multiprocessors", properties.major, properties.minor,
+                                        properties.multiProcessorCount)};
   info.threads = properties.multiProcessorCount;
   info.memory_bytes = properties.totalGlobalMem;
-  info.usable = false;
   info.best_dtype = properties.major >= 8 ? Dtype::bf16 : Dtype::f32;
   return info;
 }
@@ -43,11 +41,11 @@ std::vector<DeviceInfo> cuda_devices() {
   return all;
 }
 
-std::shared_ptr<Backend> make_cuda_backend(const BackendOptions&) {
+std::shared_ptr<Backend> make_cuda_backend(const BackendOptions& options) {
   int count = 0;
   THAW_CUDA(cudaGetDeviceCount(&count));
   if (count == 0) fail(ErrorKind::device, "[cuda] no CUDA device is present; choose --device cpu");
-  return std::make_shared<CudaBackend>(0);
+  return std::make_shared<CudaBackend>(0, options.poison, nullptr);
 }
 
 }  // namespace thaw

@@ -87,6 +87,9 @@ std::vector<Setting> settings() {
   std::vector<Setting> out;
   for (const DeviceInfo& device : devices()) {
     if (!device.usable) continue;
+#ifdef THAW_ONLY_DEVICE
+    if (device.backend != THAW_ONLY_DEVICE) continue;
+#endif
     const auto backend = make_backend(device.backend);
     for (const Dtype dtype : {Dtype::f32, Dtype::bf16}) {
       if (!backend->supports(dtype)) continue;

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <memory>
+
+#include "kernels/backend.h"
+
+namespace thaw::cuda {
+
+/// Dense convolutions and layers as NVIDIA's libraries compute them (cuDNN, cuBLASLt). A call returns false, having
+/// done nothing, where the library has no plan for the problem; thaw's own kernels do it then. The emulation has no
+/// library.
+class Library {
+ public:
+  virtual ~Library() = default;
+  /// `filter` has the activations' type where that is narrower than the master's.
+  virtual bool conv_forward(const ConvProblem& problem, const void* filter, const ConvForward& args) = 0;
+  virtual bool conv_backward_data(const ConvProblem& problem, const void* filter, const void* dy, void* dx) = 0;
+  virtual bool conv_backward_filter(const ConvProblem& problem, const void* x, const void* dy, float* dw) = 0;
+  virtual bool dense_forward(const DenseProblem& problem, const void* x, const void* weights, const void* bias,
+                             void* y) = 0;
+  virtual bool dense_backward_data(const DenseProblem& problem, const void* weights, const void* dy, void* dx) = 0;
+  virtual bool dense_backward_weights(const DenseProblem& problem, const void* x, const void* dy, float* dw) = 0;
+  /// Plans made so far.
+  [[nodiscard]] virtual std::int64_t plans() const = 0;
+};
+
+}  // namespace thaw::cuda
