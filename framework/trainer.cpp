@@ -175,11 +175,14 @@ bool Trainer::train_epoch(const std::vector<int>& images, Position& position) {
     stopped = stop_requested() && progress.done < progress.total;
     return !stopped;
   };
-  if (!for_each_batch(std::move(order), position.epoch, true, use)) return false;
+  const bool finished = for_each_batch(std::move(order), position.epoch, true, use);
   position.sums = read_loss_sums(sums);
   if (position.sums.not_finite > 0) {
-    fail(ErrorKind::failed, "the loss became NaN or infinite in epoch {}: try a smaller --lr", position.epoch + 1);
+    const std::string bad = bad_parameter();
+    fail(ErrorKind::failed, "the loss became NaN or infinite in epoch {}{}; try a smaller --lr, or f32 instead of bf16",
+         position.epoch + 1, bad.empty() ? "" : fmt::format("; the first bad tensor then was {}", bad));
   }
+  if (!finished) return false;
   ++position.epoch;
   position.batch = 0;
   return true;
@@ -205,13 +208,14 @@ Evaluation Trainer::evaluate(const std::vector<int>& images) {
   return result;
 }
 
+std::string Trainer::bad_parameter() const {
+  const auto& all = network_.parameters.all();
+  const auto bad = std::find_if(all.begin(), all.end(), [](const Parameter& p) { return !finite(p.value()); });
+  return bad == all.end() ? "" : fmt::format("parameter '{}', spoiled by an earlier update", bad->name());
+}
+
 void Trainer::report_bad_step(const Var& x, const Position& position) const {
-  std::string first;
-  for (const Parameter& parameter : network_.parameters.all()) {
-    if (first.empty() && !finite(parameter.value())) {
-      first = fmt::format("parameter '{}', spoiled by an earlier update", parameter.name());
-    }
-  }
+  std::string first = bad_parameter();
   if (first.empty() && !finite(x.value())) first = "the frozen prefix' output";
   if (first.empty()) {
     Tape tape;

@@ -124,6 +124,8 @@ class Trainer {
   using UseBatch = std::function<bool(const Var&, const std::vector<std::int32_t>&, const std::vector<int>&)>;
   bool for_each_batch(std::vector<int> order, int epoch, bool training, const UseBatch& use);
   void step(const Var& x, const std::vector<std::int32_t>& labels, const Tensor& sums, Position& position);
+  /// The first parameter with a NaN or infinity, and why that may be; empty where there is none.
+  [[nodiscard]] std::string bad_parameter() const;
   [[noreturn]] void report_bad_step(const Var& x, const Position& position) const;
 
   Network& network_;

@@ -277,11 +277,13 @@ void forward_of(Stream stream, const char* name, const Window& w, const T* x, co
     const auto start = [&](auto kernel, dim3 grid) {
       launch({stream, name, grid, tile.block()}, kernel, w, x, filter, epilogue);
     };
-    const bool square = w.r == w.s;
-    if (square && w.r == 3 && w.stride == 1) return start(forward_strip<V, 3, 1, kStrip, A, T>, strips);
-    if (square && w.r == 3 && w.stride == 2) return start(forward_strip<V, 3, 2, kStrip, A, T>, strips);
-    if (square && w.r == 5 && w.stride == 1) return start(forward_strip<V, 5, 1, kStrip, A, T>, strips);
-    if (square && w.r == 5 && w.stride == 2) return start(forward_strip<V, 5, 2, kStrip, A, T>, strips);
+    if constexpr (V > 1) {  // a channel at a time is for odd problems, which no network has
+      const bool square = w.r == w.s;
+      if (square && w.r == 3 && w.stride == 1) return start(forward_strip<V, 3, 1, kStrip, A, T>, strips);
+      if (square && w.r == 3 && w.stride == 2) return start(forward_strip<V, 3, 2, kStrip, A, T>, strips);
+      if (square && w.r == 5 && w.stride == 1) return start(forward_strip<V, 5, 1, kStrip, A, T>, strips);
+      if (square && w.r == 5 && w.stride == 2) return start(forward_strip<V, 5, 2, kStrip, A, T>, strips);
+    }
     start(forward_any<V, A, T>, items_grid(tile, Index{w.n} * w.p * w.q));
   });
 }
@@ -299,30 +301,30 @@ struct Chunks {
 };
 
 /// Pairs for 5x5 windows and fours for 3x3 ones: K K V sums and as many pixels have to stay in registers.
+template <int K>
+constexpr int filter_width = K == 3 ? 4 : 2;
+
 template <int K, int U, class T>
 void filter_strips(Workspace& work, const Window& w, const T* x, const T* dy, float* dw) {
-  constexpr int V = K == 3 ? 4 : 2;
-  const auto start = [&](auto width) {
-    constexpr int W = decltype(width)::value;
-    const Tile tile(w.c, W);
-    const Chunks chunks(work, Index{w.n} * w.p, tile.across(), tile.rows());
-    const std::size_t cells = std::size_t{K} * K * static_cast<std::size_t>(w.c);
-    float* out = chunks.count == 1 ? dw : static_cast<float*>(work.held(chunks.count * cells * sizeof(float)));
-    launch({work.stream(), "depthwise filter gradient", {tile.across(), chunks.count, 1}, tile.block()},
-           filter_strip<W, K, U, T>, w, chunks.lines_each, x, dy, out);
-    if (chunks.count > 1) sum_rows(work, Dtype::f32, chunks.count, static_cast<int>(cells), out, dw);
-  };
-  if (w.c % V == 0 && aligned(x) && aligned(dy)) return start(Width<V>{});
-  start(Width<1>{});
+  constexpr int V = filter_width<K>;
+  const Tile tile(w.c, V);
+  const Chunks chunks(work, Index{w.n} * w.p, tile.across(), tile.rows());
+  const std::size_t cells = std::size_t{K} * K * static_cast<std::size_t>(w.c);
+  float* out = chunks.count == 1 ? dw : static_cast<float*>(work.held(chunks.count * cells * sizeof(float)));
+  launch({work.stream(), "depthwise filter gradient", {tile.across(), chunks.count, 1}, tile.block()},
+         filter_strip<V, K, U, T>, w, chunks.lines_each, x, dy, out);
+  if (chunks.count > 1) sum_rows(work, Dtype::f32, chunks.count, static_cast<int>(cells), out, dw);
 }
 
 template <class T>
 void filter_of(Workspace& work, const Window& w, const T* x, const T* dy, float* dw) {
-  const bool square = w.r == w.s;
-  if (square && w.r == 3 && w.stride == 1) return filter_strips<3, 1>(work, w, x, dy, dw);
-  if (square && w.r == 3 && w.stride == 2) return filter_strips<3, 2>(work, w, x, dy, dw);
-  if (square && w.r == 5 && w.stride == 1) return filter_strips<5, 1>(work, w, x, dy, dw);
-  if (square && w.r == 5 && w.stride == 2) return filter_strips<5, 2>(work, w, x, dy, dw);
+  const bool in_strips = w.r == w.s && aligned(x) && aligned(dy);
+  const bool three = in_strips && w.r == 3 && w.c % filter_width<3> == 0;
+  const bool five = in_strips && w.r == 5 && w.c % filter_width<5> == 0;
+  if (three && w.stride == 1) return filter_strips<3, 1>(work, w, x, dy, dw);
+  if (three && w.stride == 2) return filter_strips<3, 2>(work, w, x, dy, dw);
+  if (five && w.stride == 1) return filter_strips<5, 1>(work, w, x, dy, dw);
+  if (five && w.stride == 2) return filter_strips<5, 2>(work, w, x, dy, dw);
   const Index cells = Index{w.r} * w.s * w.c;
   const Chunks chunks(work, Index{w.n} * w.p, ceil_div(cells, 256), 1);
   float* out = chunks.count == 1

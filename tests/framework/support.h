@@ -20,7 +20,11 @@ inline std::vector<double> values(std::int64_t count, std::uint64_t stream) {
 
 inline Context reference_context(Dtype dtype = Dtype::f64) {
   Context ctx;
+#ifdef THAW_ONLY_DEVICE
+  ctx.backend = make_backend(THAW_ONLY_DEVICE);
+#else
   ctx.backend = make_backend("reference");
+#endif
   ctx.dtype = dtype;
   return ctx;
 }
