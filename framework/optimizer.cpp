@@ -35,6 +35,11 @@ void Optimizer::step(const std::vector<Parameter*>& parameters, double lr) {
   update(*gradients.front().backend(), gradients.front().dtype(), slots, lr);
 }
 
+void Optimizer::repeat(Backend& backend, double lr) {
+  ++steps_;
+  backend.set_step_size(step_size(lr));
+}
+
 std::map<std::string, Tensor> Optimizer::state() const {
   std::map<std::string, Tensor> out;
   const std::vector<std::string> names = slot_names();
@@ -80,12 +85,15 @@ class Adam : public Optimizer {
  protected:
   [[nodiscard]] std::vector<std::string> slot_names() const override { return {"m", "v"}; }
   void update(Backend& backend, Dtype master, const std::vector<UpdateSlot>& slots, double lr) override {
-    backend.adam(
-        master, slots,
-        {.lr = lr, .beta1 = options_.beta1, .beta2 = options_.beta2, .epsilon = options_.epsilon, .step = steps_});
+    backend.adam(master, slots, at(lr));
   }
+  [[nodiscard]] double step_size(double lr) const override { return at(lr).step_size(); }
 
  private:
+  [[nodiscard]] AdamStep at(double lr) const {
+    return {.lr = lr, .beta1 = options_.beta1, .beta2 = options_.beta2, .epsilon = options_.epsilon, .step = steps_};
+  }
+
   AdamOptions options_;
 };
 
@@ -101,6 +109,7 @@ class Sgd : public Optimizer {
   void update(Backend& backend, Dtype master, const std::vector<UpdateSlot>& slots, double lr) override {
     backend.sgd(master, slots, {.lr = lr, .momentum = options_.momentum, .nesterov = options_.nesterov});
   }
+  [[nodiscard]] double step_size(double lr) const override { return lr; }
 
  private:
   SgdOptions options_;

@@ -17,6 +17,10 @@ class Optimizer {
   virtual ~Optimizer() = default;
   /// One step with learning rate `lr`; counts steps from 1.
   void step(const std::vector<Parameter*>& parameters, double lr);
+  /// Counts a step that a recording is about to do again, and sets its step size.
+  void repeat(Backend& backend, double lr);
+  /// Of the last step with learning rate `lr`, as the backend's call computes it.
+  [[nodiscard]] virtual double step_size(double lr) const = 0;
   [[nodiscard]] std::int64_t steps() const { return steps_; }
 
   /// State by name, e.g. "conv_1/kernel.m", for checkpoints.

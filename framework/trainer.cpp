@@ -135,22 +135,70 @@ bool Trainer::for_each_batch(std::vector<int> order, int epoch, bool training, c
   return true;
 }
 
-void Trainer::step(const Var& x, const std::vector<std::int32_t>& labels, const Tensor& sums, Position& position) {
+std::uint64_t Trainer::compute(const Var& x, const Tensor& labels, const Tensor& sums, const Position& position,
+                               const std::function<void()>& before_backward) {
   Tape tape;
   Context ctx = training_context(tape, position);
   Var logits = network_.forward(ctx, x, cut_, network_.stages.size());
-  const Tensor device_labels = Tensor::from_labels(ctx.backend, labels);
-  softmax_cross_entropy(ctx, logits, device_labels, sums);
+  softmax_cross_entropy(ctx, logits, labels, sums);
   logits = Var();
-  const bool host_visible = ctx.backend->host_view(sums.data()) != nullptr;
-  if (host_visible || position.step % kStepsBetweenReads == 0) {
-    position.sums = read_loss_sums(sums);
-    if (position.sums.not_finite > 0) report_bad_step(x, position);
-  }
+  before_backward();
   tape.backward();
-  learning_rate_ = options_.schedule.at(position.step);
   optimizer_->step(trainable_, learning_rate_);
   network_.parameters.clear_gradients();
+  return ctx.dropouts;
+}
+
+void Trainer::compute_recorded(const Var& x, const std::vector<std::int32_t>& labels, const Tensor& sums,
+                               const Position& position) {
+  Backend& backend = *context_.backend;
+  FixedStep& fixed = fixed_steps_[static_cast<std::int64_t>(labels.size())];
+  const bool first = !fixed.x.defined();
+  if (first) {
+    fixed.x = Tensor::empty(context_.backend, x.shape(), x.value().dtype());
+    fixed.labels = Tensor::empty(context_.backend, {static_cast<std::int64_t>(labels.size())}, Dtype::i32);
+  }
+  backend.copy(fixed.x.data(), x.value().data(), fixed.x.bytes());
+  backend.upload(fixed.labels.data(), labels.data(), fixed.labels.bytes());
+  const auto run = [&] { return compute(Var(fixed.x), fixed.labels, sums, position, [] {}); };
+  if (first || !fixed.repeatable) {
+    fixed.repeatable = run() == 0;
+    return;
+  }
+  if (fixed.recording == nullptr) {
+    std::map<const Parameter*, std::uint64_t> versions;
+    for (const Parameter& parameter : network_.parameters.all()) versions[&parameter] = parameter.version();
+    fixed.recording = backend.record([&] { run(); });
+    for (Parameter& parameter : network_.parameters.all()) {
+      if (parameter.version() != versions.at(&parameter)) fixed.changed.push_back(&parameter);
+    }
+    backend.set_step_size(optimizer_->step_size(learning_rate_));
+  } else {
+    for (Parameter* parameter : fixed.changed) parameter->mark_changed();
+    optimizer_->repeat(backend, learning_rate_);
+  }
+  backend.replay(*fixed.recording);
+}
+
+std::size_t Trainer::recordings() const {
+  return static_cast<std::size_t>(std::count_if(fixed_steps_.begin(), fixed_steps_.end(),
+                                                [](const auto& step) { return step.second.recording != nullptr; }));
+}
+
+void Trainer::step(const Var& x, const std::vector<std::int32_t>& labels, const Tensor& sums, Position& position) {
+  learning_rate_ = options_.schedule.at(position.step);
+  const bool host_visible = context_.backend->host_view(sums.data()) != nullptr;
+  const auto look = [&] {
+    if (!host_visible && position.step % kStepsBetweenReads != 0) return;
+    position.sums = read_loss_sums(sums);
+    if (position.sums.not_finite > 0) report_bad_step(x, position);
+  };
+  if (context_.backend->can_record() && !context_.observer) {
+    compute_recorded(x, labels, sums, position);
+    look();
+  } else {
+    compute(x, Tensor::from_labels(context_.backend, labels), sums, position, look);
+  }
   ++position.step;
   ++position.batch;
 }
@@ -164,7 +212,8 @@ bool Trainer::train_epoch(const std::vector<int>& images, Position& position) {
                     .total = static_cast<std::int64_t>(order.size())};
   order.erase(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(skip));
   if (position.batch == 0) position.sums = {};
-  const Tensor sums = make_loss_sums(context_.backend);
+  if (!sums_.defined()) sums_ = make_loss_sums(context_.backend);
+  const Tensor sums = sums_;
   context_.backend->upload(sums.data(), &position.sums, sizeof(LossSums));
   bool stopped = false;
   const auto use = [&](const Var& x, const std::vector<std::int32_t>& labels, const std::vector<int>&) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -110,6 +111,8 @@ class Trainer {
   [[nodiscard]] const PrefixCache* cache() const { return cache_.get(); }
   [[nodiscard]] Optimizer& optimizer() { return *optimizer_; }
   [[nodiscard]] Network& network() { return network_; }
+  /// Batch sizes whose training step is a recording that is replayed.
+  [[nodiscard]] std::size_t recordings() const;
   /// The learning rate of the last step.
   [[nodiscard]] double learning_rate() const { return learning_rate_; }
 
@@ -124,6 +127,12 @@ class Trainer {
   using UseBatch = std::function<bool(const Var&, const std::vector<std::int32_t>&, const std::vector<int>&)>;
   bool for_each_batch(std::vector<int> order, int epoch, bool training, const UseBatch& use);
   void step(const Var& x, const std::vector<std::int32_t>& labels, const Tensor& sums, Position& position);
+  /// Forward, loss and, after `before_backward`, backward and update. Returns how many dropout masks it drew.
+  std::uint64_t compute(const Var& x, const Tensor& labels, const Tensor& sums, const Position& position,
+                        const std::function<void()>& before_backward);
+  /// The same by a recording of it, made at a batch size' second step, where the device can record.
+  void compute_recorded(const Var& x, const std::vector<std::int32_t>& labels, const Tensor& sums,
+                        const Position& position);
   /// The first parameter with a NaN or infinity, and why that may be; empty where there is none.
   [[nodiscard]] std::string bad_parameter() const;
   [[noreturn]] void report_bad_step(const Var& x, const Position& position) const;
@@ -138,6 +147,17 @@ class Trainer {
   std::string why_uncached_;
   std::unique_ptr<PrefixCache> cache_;
   double learning_rate_ = 0;
+
+  /// A training step of one batch size: its inputs keep their place, so that it can be recorded.
+  struct FixedStep {
+    Tensor x = {};
+    Tensor labels = {};
+    std::unique_ptr<Recording> recording = {};
+    std::vector<Parameter*> changed = {};  ///< whose values a replay changes
+    bool repeatable = false;               ///< no dropout, whose masks differ from step to step
+  };
+  std::map<std::int64_t, FixedStep> fixed_steps_;
+  Tensor sums_ = {};  ///< of the epoch under way, at one address for all recordings
 };
 
 /// Means of a `LossSums`.

@@ -1,5 +1,7 @@
 #include "kernels/backend.h"
 
+#include <cmath>
+
 #include "kernels/error.h"
 
 namespace thaw {
@@ -16,6 +18,15 @@ void Backend::not_offered(std::string_view call, std::string_view problem) const
   fail(ErrorKind::device, "[{}] the {} backend does not offer this call for {}; choose another --device", call, name(),
        problem);
 }
+
+double AdamStep::step_size() const {
+  const auto t = static_cast<double>(step);
+  return lr * std::sqrt(1.0 - std::pow(beta2, t)) / (1.0 - std::pow(beta1, t));
+}
+
+std::unique_ptr<Recording> Backend::record(const std::function<void()>&) { not_offered("record", "a step"); }
+void Backend::replay(const Recording&) { not_offered("replay", "a step"); }
+void Backend::set_step_size(double) { not_offered("set_step_size", "a step"); }
 
 void Backend::conv_forward(const ConvProblem& problem, const ConvForward&) {
   not_offered("conv_forward", problem.text());

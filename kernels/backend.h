@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -78,11 +79,20 @@ struct UpdateSlot {
 struct AdamStep {
   double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-7;
   std::int64_t step = 1;  ///< t, counted from 1
+
+  /// lr sqrt(1-beta2^t)/(1-beta1^t).
+  [[nodiscard]] double step_size() const;
 };
 
 struct SgdStep {
   double lr = 1e-2, momentum = 0.0;
   bool nesterov = false;
+};
+
+/// Calls that were recorded once and can be run again on the same pointers (a CUDA graph).
+class Recording {
+ public:
+  virtual ~Recording() = default;
 };
 
 /// Counters that tests and reports read. A warmed step changes neither `reserved_bytes` nor `primitives_made`.
@@ -134,6 +144,16 @@ class Backend {
     (void)device;
     return nullptr;
   }
+
+  // Recorded work: what starts a training step's hundreds of kernels in one call.
+  [[nodiscard]] virtual bool can_record() const { return false; }
+  /// Notes the calls that `work` makes on this backend instead of running them. It may neither upload nor download nor
+  /// wait, and should have run once before, so that nothing is prepared in it. Memory that it allocates and releases is
+  /// used again by each replay.
+  virtual std::unique_ptr<Recording> record(const std::function<void()>& work);
+  virtual void replay(const Recording& recording);
+  /// The step size with which recorded optimizer calls run from now on: `AdamStep::step_size()`, SGD's learning rate.
+  virtual void set_step_size(double step_size);
 
   // Convolution, dense and depthwise alike.
   virtual void conv_forward(const ConvProblem& problem, const ConvForward& args);

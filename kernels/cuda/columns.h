@@ -103,12 +103,14 @@ void reduce_columns(Workspace& work, const char* name, std::int64_t segments, st
   // Enough blocks to fill the GPU twice over, none with fewer than eight rows a thread.
   const std::int64_t wanted = 2 * std::int64_t{work.multiprocessors()} / (std::int64_t{tile.across()} * segments);
   const std::int64_t useful = ceil_div(rows, tile.rows() * 8);
-  const std::int64_t chunks = std::max<std::int64_t>(std::min(wanted, useful), 1);
+  const std::int64_t columns_of_blocks = segments * tile.across();
+  const bool countable = columns_of_blocks <= Workspace::most_tickets;
+  const std::int64_t chunks = countable ? std::max<std::int64_t>(std::min(wanted, useful), 1) : 1;
   const std::int64_t chunk_rows = ceil_div(rows, chunks);
   const auto used = ceil_div(rows, chunk_rows);
   const auto cells = static_cast<std::size_t>(segments) * used * static_cast<std::size_t>(c);
   auto* partial = static_cast<Sum*>(used > 1 ? work.scratch(cells * sizeof(Sum)) : nullptr);
-  unsigned* tickets = used > 1 ? work.tickets(static_cast<std::size_t>(segments) * tile.across()) : nullptr;
+  unsigned* tickets = used > 1 ? work.tickets() : nullptr;
   launch({work.stream(), name, {tile.across(), used, static_cast<unsigned>(segments)}, tile.block()},
          columns::reduce<V, Op>, op, rows, c, chunk_rows, partial, tickets);
 }

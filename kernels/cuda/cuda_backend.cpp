@@ -41,9 +41,14 @@ void fail_cuda_dtype(Dtype dtype) {
 
 CudaBackend::CudaBackend(int device, bool poison, MakeLibrary make_library)
     : device_(device),
+      guarded_(poison),
       gpu_(device),
       memory_(gpu_, poison),
-      library_(make_library == nullptr ? nullptr : make_library(gpu_, memory_)) {}
+      tickets_(memory_, most_tickets * sizeof(unsigned)),
+      step_size_(memory_, sizeof(float)),
+      library_(make_library == nullptr ? nullptr : make_library(gpu_, memory_)) {
+  gpu_.fill(tickets_.data(), 0, tickets_.bytes());
+}
 
 CudaBackend::~CudaBackend() = default;
 
@@ -60,6 +65,29 @@ void CudaBackend::synchronize() {
   memory_.check();
 }
 
+std::unique_ptr<Recording> CudaBackend::record(const std::function<void()>& work) {
+  if (!can_record()) return Backend::record(work);
+  recording_ = true;
+  try {
+    auto recording = gpu_.record(work);
+    recording_ = false;
+    return recording;
+  } catch (...) {
+    recording_ = false;
+    throw;
+  }
+}
+
+void CudaBackend::set_step_size(double step_size) {
+  const auto value = static_cast<float>(step_size);
+  gpu_.upload(step_size_.data(), &value, sizeof value);
+}
+
+const float* CudaBackend::step_size_of_call(double step_size) {
+  if (!recording_) set_step_size(step_size);
+  return static_cast<const float*>(step_size_.data());
+}
+
 void* CudaBackend::scratch(std::size_t bytes) {
   if (scratch_.bytes() < bytes) scratch_ = cuda::Block(memory_, bytes);
   return scratch_.data();
@@ -68,14 +96,6 @@ void* CudaBackend::scratch(std::size_t bytes) {
 void* CudaBackend::held(std::size_t bytes) {
   if (held_.bytes() < bytes) held_ = cuda::Block(memory_, bytes);
   return held_.data();
-}
-
-unsigned* CudaBackend::tickets(std::size_t count) {
-  if (tickets_.bytes() < count * sizeof(unsigned)) {
-    tickets_ = cuda::Block(memory_, std::max<std::size_t>(count, 4096) * sizeof(unsigned));
-    gpu_.fill(tickets_.data(), 0, tickets_.bytes());
-  }
-  return static_cast<unsigned*>(tickets_.data());
 }
 
 void CudaBackend::check_dtype(std::string_view call, Dtype dtype) const {

@@ -32,6 +32,11 @@ class CudaBackend : public Backend, private cuda::Workspace {
   void zero(void* device, std::size_t bytes) override { gpu_.fill(device, 0, bytes); }
   /// Also reports what guarded memory noticed.
   void synchronize() override;
+  /// Guarded memory goes back to the device, so that a recording would run on addresses that are gone.
+  [[nodiscard]] bool can_record() const override { return !guarded_; }
+  std::unique_ptr<Recording> record(const std::function<void()>& work) override;
+  void replay(const Recording& recording) override { gpu_.replay(recording); }
+  void set_step_size(double step_size) override;
 
   void conv_forward(const ConvProblem& problem, const ConvForward& args) override;
   void conv_backward_data(const ConvProblem& problem, const void* w, const void* dy, void* dx) override;
@@ -73,18 +78,24 @@ class CudaBackend : public Backend, private cuda::Workspace {
   [[nodiscard]] int multiprocessors() const override { return gpu_.multiprocessors(); }
   void* scratch(std::size_t bytes) override;
   void* held(std::size_t bytes) override;
-  unsigned* tickets(std::size_t count) override;
+  unsigned* tickets() override { return static_cast<unsigned*>(tickets_.data()); }
 
   void check_dtype(std::string_view call, Dtype dtype) const;
   /// The filter as the library wants it: the master itself, or a copy in the activations' type in `narrow`.
   const void* narrowed(Dtype dtype, std::int64_t count, const void* w, cuda::Block& narrow);
 
+  /// Where optimizer calls read their step size, which is set now unless the call is being recorded.
+  const float* step_size_of_call(double step_size);
+
   int device_;
+  bool guarded_;
+  bool recording_ = false;
   cuda::Gpu gpu_;
   cuda::DeviceMemory memory_;
   cuda::Block scratch_;
   cuda::Block held_;
   cuda::Block tickets_;
+  cuda::Block step_size_;
   std::unique_ptr<cuda::Library> library_;
 };
 

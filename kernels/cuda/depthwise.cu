@@ -29,22 +29,25 @@ struct Epilogue {
   const float* bias;
   const T* residual;
   T* y;
+  Act act;  // looked up once an output, so that it does not multiply the kernels
 
-  template <int V, class A>
-  __device__ void store(A, Index at, int channel, float (&value)[V]) const {
+  template <int V>
+  __device__ void store(Index at, int channel, float (&value)[V]) const {
     float shift[V] = {};
     float other[V] = {};
     if (bias != nullptr) load<V>(bias + channel, shift);
     if (residual != nullptr) load<V>(residual + at, other);
+    pointwise::with_activation(act, [&](auto f) {
 #pragma unroll
-    for (int i = 0; i < V; ++i) value[i] = A::value(value[i] + shift[i] + other[i]);
+      for (int i = 0; i < V; ++i) value[i] = f.value(value[i] + shift[i] + other[i]);
+    });
     cuda::store<V>(y + at, value);
   }
 };
 
 /// `Q` outputs beside each other of one row a thread: (Q-1) U + K pixels are read for each of the K rows instead of Q
 /// K.
-template <int V, int K, int U, int Q, class A, class T>
+template <int V, int K, int U, int Q, class T>
 __global__ void forward_strip(Window w, const T* x, const float* filter, Epilogue<T> epilogue) {
   const int channel = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x) * V;
   if (channel >= w.c) return;
@@ -80,13 +83,13 @@ __global__ void forward_strip(Window w, const T* x, const float* filter, Epilogu
     }
 #pragma unroll
     for (int i = 0; i < Q; ++i) {
-      if (first_q + i < w.q) epilogue.store(A{}, (line * w.q + first_q + i) * w.c + channel, channel, sum[i]);
+      if (first_q + i < w.q) epilogue.store((line * w.q + first_q + i) * w.c + channel, channel, sum[i]);
     }
   }
 }
 
 /// Any window and stride, one output a thread.
-template <int V, class A, class T>
+template <int V, class T>
 __global__ void forward_any(Window w, const T* x, const float* filter, Epilogue<T> epilogue) {
   const int channel = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x) * V;
   if (channel >= w.c) return;
@@ -109,7 +112,7 @@ __global__ void forward_any(Window w, const T* x, const float* filter, Epilogue<
         for (int v = 0; v < V; ++v) sum[v] += value[v] * tap[v];
       }
     }
-    epilogue.store(A{}, at * w.c + channel, channel, sum);
+    epilogue.store(at * w.c + channel, channel, sum);
   }
 }
 
@@ -267,7 +270,7 @@ dim3 items_grid(const Tile& tile, Index items) {
 
 constexpr int kStrip = 4;
 
-template <class T, class A>
+template <class T>
 void forward_of(Stream stream, const char* name, const Window& w, const T* x, const float* filter,
                 const Epilogue<T>& epilogue) {
   with_width<T>(w.c, {x, filter, epilogue.bias, epilogue.residual, epilogue.y}, [&](auto width) {
@@ -279,12 +282,12 @@ void forward_of(Stream stream, const char* name, const Window& w, const T* x, co
     };
     if constexpr (V > 1) {  // a channel at a time is for odd problems, which no network has
       const bool square = w.r == w.s;
-      if (square && w.r == 3 && w.stride == 1) return start(forward_strip<V, 3, 1, kStrip, A, T>, strips);
-      if (square && w.r == 3 && w.stride == 2) return start(forward_strip<V, 3, 2, kStrip, A, T>, strips);
-      if (square && w.r == 5 && w.stride == 1) return start(forward_strip<V, 5, 1, kStrip, A, T>, strips);
-      if (square && w.r == 5 && w.stride == 2) return start(forward_strip<V, 5, 2, kStrip, A, T>, strips);
+      if (square && w.r == 3 && w.stride == 1) return start(forward_strip<V, 3, 1, kStrip, T>, strips);
+      if (square && w.r == 3 && w.stride == 2) return start(forward_strip<V, 3, 2, kStrip, T>, strips);
+      if (square && w.r == 5 && w.stride == 1) return start(forward_strip<V, 5, 1, kStrip, T>, strips);
+      if (square && w.r == 5 && w.stride == 2) return start(forward_strip<V, 5, 2, kStrip, T>, strips);
     }
-    start(forward_any<V, A, T>, items_grid(tile, Index{w.n} * w.p * w.q));
+    start(forward_any<V, T>, items_grid(tile, Index{w.n} * w.p * w.q));
   });
 }
 
@@ -342,11 +345,9 @@ void depthwise_forward(Stream stream, const ConvProblem& problem, const ConvForw
     using T = typename decltype(tag)::Type;
     const Epilogue<T> epilogue{problem.bias ? static_cast<const float*>(args.bias) : nullptr,
                                problem.residual ? static_cast<const T*>(args.residual) : nullptr,
-                               static_cast<T*>(args.y)};
-    pointwise::with_activation(problem.act, [&](auto act) {
-      forward_of<T, decltype(act)>(stream, "depthwise forward", window_of(problem), static_cast<const T*>(args.x),
-                                   static_cast<const float*>(args.w), epilogue);
-    });
+                               static_cast<T*>(args.y), problem.act};
+    forward_of<T>(stream, "depthwise forward", window_of(problem), static_cast<const T*>(args.x),
+                  static_cast<const float*>(args.w), epilogue);
   });
 }
 
@@ -369,8 +370,8 @@ void depthwise_backward_data(Stream stream, const ConvProblem& problem, const fl
                         window.r - 1 - window.top,
                         window.s - 1 - window.left,
                         true};
-      forward_of<T, pointwise::Activation<Act::linear>>(stream, "depthwise input gradient", back, gradients, w,
-                                                        Epilogue<T>{nullptr, nullptr, out});
+      forward_of<T>(stream, "depthwise input gradient", back, gradients, w,
+                    Epilogue<T>{nullptr, nullptr, out, Act::linear});
       return;
     }
     with_width<T>(problem.c, {w, dy, dx}, [&](auto width) {

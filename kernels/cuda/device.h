@@ -53,7 +53,7 @@ __device__ __forceinline__ T from_float(float value) {
 #elif defined(THAW_EMULATION)
 template <class... Parameters, class... Arguments>
 void launch(const Launch& how, void (*kernel)(Parameters...), const Arguments&... arguments) {
-  emulation::run(how.name, how.grid, how.block, [&] { kernel(arguments...); });
+  emulation::submit([=] { emulation::run(how.name, how.grid, how.block, [&] { kernel(arguments...); }); });
 }
 
 inline float to_float(bf16 value) { return static_cast<float>(value); }

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 
+#include "kernels/backend.h"
 #include "kernels/cuda/device.h"
 
 namespace thaw::cuda {
@@ -39,7 +41,13 @@ class Gpu : public RawMemory {
   void fill(void* device, int byte, std::size_t bytes) override;
   void synchronize();
 
+  /// Notes what `work` puts into the stream instead of doing it. Throws `Error` (device) where it uploads, downloads or
+  /// waits, which cannot be repeated.
+  std::unique_ptr<Recording> record(const std::function<void()>& work);
+  void replay(const Recording& recording);
+
  private:
+  void require_running(const char* call) const;
   struct State;
   std::unique_ptr<State> state_;
 };

@@ -22,8 +22,9 @@ class Workspace {
   virtual void* scratch(std::size_t bytes) = 0;
   /// A second such range, for what one kernel of an operation leaves to the next.
   virtual void* held(std::size_t bytes) = 0;
-  /// Zeroed counters that every kernel leaves zeroed.
-  virtual unsigned* tickets(std::size_t count) = 0;
+  /// `most_tickets` counters at one address, zeroed; every kernel leaves them so.
+  virtual unsigned* tickets() = 0;
+  static constexpr std::int64_t most_tickets = 1 << 16;
 };
 
 void act_forward(Stream stream, Act act, Dtype dtype, std::int64_t count, const void* x, void* y);
@@ -39,6 +40,10 @@ void scale_backward(Workspace& work, const ScaleProblem& problem, const void* x,
 /// null.
 void epilogue(Stream stream, Act act, Dtype dtype, std::int64_t rows, int c, const float* bias, const void* residual,
               void* y);
+
+/// y (rows,C) = act(sums + bias), from f32 sums; bias may be null.
+void finish_sums(Stream stream, Act act, Dtype dtype, std::int64_t rows, int c, const float* sums, const float* bias,
+                 void* y);
 
 void norm_forward(Workspace& work, const NormProblem& problem, const NormForward& args);
 void norm_backward(Workspace& work, const NormProblem& problem, const NormBackward& args);
@@ -63,8 +68,9 @@ void product_backward_filter(Workspace& work, const ConvProblem& problem, const 
 
 void softmax_cross_entropy(Stream stream, int n, int classes, const float* logits, const std::int32_t* labels,
                            double gradient_scale, float* probabilities, float* dlogits, LossSums* sums);
-/// Every parameter in as few launches as their number allows (384 each).
-void adam(Stream stream, std::span<const UpdateSlot> slots, const AdamStep& step);
-void sgd(Stream stream, std::span<const UpdateSlot> slots, const SgdStep& step);
+// Every parameter in as few launches as their number allows (384 each). `step_size` is read on the device, so that a
+// recorded call can run with another one; it takes the place of the step's learning rate and number.
+void adam(Stream stream, std::span<const UpdateSlot> slots, const AdamStep& step, const float* step_size);
+void sgd(Stream stream, std::span<const UpdateSlot> slots, const SgdStep& step, const float* step_size);
 
 }  // namespace thaw::cuda

@@ -86,9 +86,9 @@ __global__ void prepare_pixels(Index count, float scale, float offset0, float of
   y[i] = from_float<To>((to_float(pixels[source]) + offset) * scale);
 }
 
-/// Pixels of `rows` x C: y = act(y + bias + residual), or y = x gate with a gate an image. A thread keeps its channels.
-template <int V, class A, class T>
-__global__ void finish_rows(Index rows, int c, const float* bias, const T* residual, T* y) {
+/// y (rows,C) = act(x + bias + residual); x may be y. A thread keeps its channels.
+template <int V, class A, class X, class T>
+__global__ void finish_rows(Index rows, int c, const X* x, const float* bias, const T* residual, T* y) {
   const int channel = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x) * V;
   if (channel >= c) return;
   float shift[V] = {};
@@ -96,7 +96,7 @@ __global__ void finish_rows(Index rows, int c, const float* bias, const T* resid
   const Index step = Index{gridDim.y} * blockDim.y;
   for (Index row = Index{blockIdx.y} * blockDim.y + threadIdx.y; row < rows; row += step) {
     float value[V];
-    load<V>(y + row * c + channel, value);
+    load<V>(x + row * c + channel, value);
     float other[V] = {};
     if (residual != nullptr) load<V>(residual + row * c + channel, other);
 #pragma unroll
@@ -182,19 +182,33 @@ void preprocess(Stream stream, const PreprocessProblem& problem, const void* pix
   });
 }
 
+template <class X, class T>
+void finish(Stream stream, Act act, Index rows, int c, const X* x, const float* bias, const T* residual, T* y) {
+  with_width<T>(c, {x, bias, residual, y}, [&](auto width) {
+    constexpr int V = decltype(width)::value;
+    const Tile tile(c, V);
+    const dim3 grid{tile.across(), std::min(ceil_div(rows, tile.rows() * 4), 4096U), 1};
+    pointwise::with_activation(act, [&](auto a) {
+      launch({stream, "epilogue", grid, tile.block()}, finish_rows<V, decltype(a), X, T>, rows, c, x, bias, residual,
+             y);
+    });
+  });
+}
+
 void epilogue(Stream stream, Act act, Dtype dtype, Index rows, int c, const float* bias, const void* residual,
               void* y) {
   with_activations(dtype, [&](auto tag) {
     using T = typename decltype(tag)::Type;
-    with_width<T>(c, {bias, residual, y}, [&](auto width) {
-      constexpr int V = decltype(width)::value;
-      const Tile tile(c, V);
-      const dim3 grid{tile.across(), std::min(ceil_div(rows, tile.rows() * 4), 4096U), 1};
-      pointwise::with_activation(act, [&](auto a) {
-        launch({stream, "epilogue", grid, tile.block()}, finish_rows<V, decltype(a), T>, rows, c, bias,
-               static_cast<const T*>(residual), static_cast<T*>(y));
-      });
-    });
+    auto* out = static_cast<T*>(y);
+    finish(stream, act, rows, c, static_cast<const T*>(out), bias, static_cast<const T*>(residual), out);
+  });
+}
+
+void finish_sums(Stream stream, Act act, Dtype dtype, Index rows, int c, const float* sums, const float* bias,
+                 void* y) {
+  with_activations(dtype, [&](auto tag) {
+    using T = typename decltype(tag)::Type;
+    finish(stream, act, rows, c, sums, bias, static_cast<const T*>(nullptr), static_cast<T*>(y));
   });
 }
 

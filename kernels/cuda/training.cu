@@ -81,22 +81,24 @@ struct SlotTable {
 };
 
 struct Adam {
-  float alpha, rest1, rest2, epsilon;
+  const float* alpha;
+  float rest1, rest2, epsilon;
   __device__ void operator()(const UpdateSlot& slot, Index i) const {
     pointwise::adam(static_cast<float*>(slot.w)[i], static_cast<float*>(slot.state1)[i],
-                    static_cast<float*>(slot.state2)[i], static_cast<const float*>(slot.g)[i], alpha, rest1, rest2,
+                    static_cast<float*>(slot.state2)[i], static_cast<const float*>(slot.g)[i], *alpha, rest1, rest2,
                     epsilon);
   }
 };
 
 struct Sgd {
-  float lr, momentum;
+  const float* lr;
+  float momentum;
   bool nesterov;
   __device__ void operator()(const UpdateSlot& slot, Index i) const {
     float still = 0;  // without momentum there is no state to keep
     auto* state = static_cast<float*>(slot.state1);
     pointwise::sgd(static_cast<float*>(slot.w)[i], state == nullptr ? still : state[i],
-                   static_cast<const float*>(slot.g)[i], lr, momentum, nesterov);
+                   static_cast<const float*>(slot.g)[i], *lr, momentum, nesterov);
   }
 };
 
@@ -146,16 +148,14 @@ void softmax_cross_entropy(Stream stream, int n, int classes, const float* logit
          gradient_scale, probabilities, dlogits, sums);
 }
 
-void adam(Stream stream, std::span<const UpdateSlot> slots, const AdamStep& step) {
-  const auto t = static_cast<double>(step.step);
-  const double alpha = step.lr * std::sqrt(1 - std::pow(step.beta2, t)) / (1 - std::pow(step.beta1, t));
+void adam(Stream stream, std::span<const UpdateSlot> slots, const AdamStep& step, const float* step_size) {
   update_all(stream, "adam", slots,
-             Adam{static_cast<float>(alpha), static_cast<float>(1 - step.beta1), static_cast<float>(1 - step.beta2),
+             Adam{step_size, static_cast<float>(1 - step.beta1), static_cast<float>(1 - step.beta2),
                   static_cast<float>(step.epsilon)});
 }
 
-void sgd(Stream stream, std::span<const UpdateSlot> slots, const SgdStep& step) {
-  update_all(stream, "sgd", slots, Sgd{static_cast<float>(step.lr), static_cast<float>(step.momentum), step.nesterov});
+void sgd(Stream stream, std::span<const UpdateSlot> slots, const SgdStep& step, const float* step_size) {
+  update_all(stream, "sgd", slots, Sgd{step_size, static_cast<float>(step.momentum), step.nesterov});
 }
 
 }  // namespace thaw::cuda

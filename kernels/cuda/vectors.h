@@ -9,9 +9,9 @@
 
 namespace thaw::cuda {
 
-/// V neighbours in memory that are loaded and stored at once.
+/// V neighbours in memory that are loaded and stored at once, 16 bytes in one access.
 template <class T, int V>
-struct alignas(sizeof(T) * V) Pack {
+struct alignas(std::min<std::size_t>(sizeof(T) * V, 16)) Pack {
   T lane[V];
 };
 

@@ -18,12 +18,12 @@ inline std::vector<double> values(std::int64_t count, std::uint64_t stream) {
   return out;
 }
 
-inline Context reference_context(Dtype dtype = Dtype::f64) {
+inline Context reference_context(Dtype dtype = Dtype::f64, const BackendOptions& options = {}) {
   Context ctx;
 #ifdef THAW_ONLY_DEVICE
-  ctx.backend = make_backend(THAW_ONLY_DEVICE);
+  ctx.backend = make_backend(THAW_ONLY_DEVICE, options);
 #else
-  ctx.backend = make_backend("reference");
+  ctx.backend = make_backend("reference", options);
 #endif
   ctx.dtype = dtype;
   return ctx;

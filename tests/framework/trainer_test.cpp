@@ -68,7 +68,8 @@ std::vector<int> numbers(int from, int to) {
 }
 
 /// Stem -> block -> pool -> head, small enough for the reference backend.
-std::unique_ptr<Network> toy_network(const std::shared_ptr<Backend>& backend, Dtype master, bool freeze_stem) {
+std::unique_ptr<Network> toy_network(const std::shared_ptr<Backend>& backend, Dtype master, bool freeze_stem,
+                                     double dropout_rate) {
   auto net = std::make_unique<Network>(backend, master, 5);
   net->id = "toy";
   net->size = 12;
@@ -95,17 +96,19 @@ std::unique_ptr<Network> toy_network(const std::shared_ptr<Backend>& backend, Dt
                  {.name = "head",
                   .parameters = {head->kernel, head->bias},
                   .random = true,
-                  .forward = [head](Context& ctx, const Var& x) {
-                    return (*head)(ctx, cast(ctx, dropout(ctx, x, 0.25), ctx.master()));
+                  .forward = [head, dropout_rate](Context& ctx, const Var& x) {
+                    const Var kept = dropout_rate > 0 ? dropout(ctx, x, dropout_rate) : x;
+                    return (*head)(ctx, cast(ctx, kept, ctx.master()));
                   }}};
   for (Parameter* p : net->stages[0].parameters) p->set_frozen(freeze_stem);
   return net;
 }
 
 struct ToyRun {
-  explicit ToyRun(bool cache, bool freeze_stem = true, std::size_t memory = 1 << 20, fs::path folder = {}) {
-    ctx = reference_context(Dtype::f32);
-    net = toy_network(ctx.backend, Dtype::f32, freeze_stem);
+  explicit ToyRun(bool cache, bool freeze_stem = true, std::size_t memory = 1 << 20, fs::path folder = {},
+                  double dropout_rate = 0.25, const BackendOptions& options = {}) {
+    ctx = reference_context(Dtype::f32, options);
+    net = toy_network(ctx.backend, Dtype::f32, freeze_stem, dropout_rate);
     trainer = std::make_unique<Trainer>(*net, ctx, images, make_adam(),
                                         TrainerOptions{.batch = 8,
                                                        .seed = 9,
@@ -154,6 +157,31 @@ TEST(Trainer, CachedAndRecomputedPrefixGiveTheSameBits) {
   EXPECT_EQ(cached.images.streamed, 18) << "each image is decoded once";
   EXPECT_EQ(plain.images.streamed, 3 * 18);
   EXPECT_EQ(cached.trainer->evaluate(numbers(0, 22)).loss, plain.trainer->evaluate(numbers(0, 22)).loss);
+}
+
+TEST(Trainer, RepeatsRecordedStepsWithTheSameBits) {
+  // Guarded memory cannot be recorded on. 18 images in batches of 8 are two batch sizes.
+  ToyRun recorded(true, true, 1 << 20, {}, 0);
+  ToyRun plain(true, true, 1 << 20, {}, 0, {.poison = true});
+  ToyRun random(true);
+  Position a;
+  Position b;
+  Position c;
+  for (int epoch = 0; epoch < 4; ++epoch) {
+    for (ToyRun* run : {&recorded, &plain}) {
+      Position& position = run == &recorded ? a : b;
+      run->trainer->train_epoch(numbers(0, 18), position);
+      run->trainer->evaluate(numbers(18, 22));  // uses the memory of the steps in between, and what they changed
+    }
+    random.trainer->train_epoch(numbers(0, 18), c);
+  }
+  EXPECT_EQ(recorded.weights(), plain.weights());
+  EXPECT_EQ(a.sums.loss, b.sums.loss);
+  EXPECT_EQ(recorded.trainer->evaluate(numbers(0, 22)).loss, plain.trainer->evaluate(numbers(0, 22)).loss);
+  EXPECT_EQ(recorded.trainer->optimizer().steps(), plain.trainer->optimizer().steps());
+  EXPECT_EQ(recorded.trainer->recordings(), recorded.ctx.backend->can_record() ? 2U : 0U);
+  EXPECT_EQ(plain.trainer->recordings(), 0U);
+  EXPECT_EQ(random.trainer->recordings(), 0U) << "dropout draws another mask each step";
 }
 
 TEST(Trainer, UsesNoCacheWhereItWouldChangeTheResult) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <vector>
 
 // Runs kernels on the host: blocks one after the other, the threads of a block as fibers that change only where they
 // wait for each other. Logic, bounds (AddressSanitizer) and races (ThreadSanitizer knows each fiber as a thread, and
@@ -47,6 +48,19 @@ namespace emulation {
 
 /// `body` once for every thread of every block.
 void run(const char* name, dim3 grid, dim3 block, const std::function<void()>& body);
+
+/// What the stream gets while it is not null goes there instead of being done.
+inline std::vector<std::function<void()>>* recorder = nullptr;
+
+/// Does `work`, now or with each replay.
+template <class Work>
+void submit(Work&& work) {
+  if (recorder != nullptr) {
+    recorder->emplace_back(std::forward<Work>(work));
+  } else {
+    work();
+  }
+}
 
 }  // namespace emulation
 

@@ -6,6 +6,7 @@
 
 #include "kernels/cuda/cuda_backend.h"
 #include "kernels/cuda/cuda_devices.h"
+#include "kernels/error.h"
 
 namespace thaw {
 
@@ -23,11 +24,52 @@ Stream Gpu::stream() const { return {}; }
 int Gpu::multiprocessors() const { return state_->multiprocessors; }
 void* Gpu::take(std::size_t bytes) { return std::aligned_alloc(256, (bytes + 255) / 256 * 256); }
 void Gpu::give(void* block) noexcept { std::free(block); }
-void Gpu::upload(void* device, const void* host, std::size_t bytes) { std::memcpy(device, host, bytes); }
-void Gpu::download(void* host, const void* device, std::size_t bytes) { std::memcpy(host, device, bytes); }
-void Gpu::copy(void* to, const void* from, std::size_t bytes) { std::memmove(to, from, bytes); }
-void Gpu::fill(void* device, int byte, std::size_t bytes) { std::memset(device, byte, bytes); }
-void Gpu::synchronize() {}
+void Gpu::upload(void* device, const void* host, std::size_t bytes) {
+  require_running("an upload");
+  std::memcpy(device, host, bytes);
+}
+void Gpu::download(void* host, const void* device, std::size_t bytes) {
+  require_running("a download");
+  std::memcpy(host, device, bytes);
+}
+void Gpu::copy(void* to, const void* from, std::size_t bytes) {
+  emulation::submit([=] { std::memmove(to, from, bytes); });
+}
+void Gpu::fill(void* device, int byte, std::size_t bytes) {
+  emulation::submit([=] { std::memset(device, byte, bytes); });
+}
+void Gpu::synchronize() { require_running("waiting"); }
+
+namespace {
+
+struct CallRecording : Recording {
+  std::vector<std::function<void()>> calls;
+};
+
+}  // namespace
+
+void Gpu::require_running(const char* call) const {
+  if (emulation::recorder == nullptr) return;
+  fail(ErrorKind::device,
+       "[cuda] {} cannot be recorded: it happens once, a recording often; do it before the recording", call);
+}
+
+std::unique_ptr<Recording> Gpu::record(const std::function<void()>& work) {
+  auto recording = std::make_unique<CallRecording>();
+  emulation::recorder = &recording->calls;
+  try {
+    work();
+  } catch (...) {
+    emulation::recorder = nullptr;
+    throw;
+  }
+  emulation::recorder = nullptr;
+  return recording;
+}
+
+void Gpu::replay(const Recording& recording) {
+  for (const auto& call : dynamic_cast<const CallRecording&>(recording).calls) call();
+}
 
 }  // namespace cuda
 
