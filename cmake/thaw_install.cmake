@@ -11,7 +11,9 @@ set(THAW_BUNDLED_LIBRARIES "" CACHE STRING
 set_target_properties(thaw PROPERTIES INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}/thaw")
 target_link_options(thaw PRIVATE LINKER:--disable-new-dtags)
 install(TARGETS thaw RUNTIME_DEPENDENCY_SET thaw_shared RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
+# NVIDIA's libraries are hundreds of megabytes and load parts of themselves by name: they stay where they are installed.
 install(RUNTIME_DEPENDENCY_SET thaw_shared
+  PRE_EXCLUDE_REGEXES "^lib(cudnn|cublas|nvrtc|nvJitLink)"
   POST_EXCLUDE_REGEXES "^/lib(32|64)?/" "^/usr/lib(32|64)?/"
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/thaw COMPONENT runtime)
 if(THAW_BUNDLED_LIBRARIES)

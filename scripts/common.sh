@@ -44,7 +44,10 @@ build() {
   local preset=$1
   shift
   local nvcc=''
-  [[ $preset == cuda ]] && nvcc=$(find_nvcc)
+  if [[ $preset == cuda ]]; then
+    scripts/setup --with-cuda || return 1
+    nvcc=$(find_nvcc)
+  fi
   CUDACXX=${nvcc:-${CUDACXX:-}} cmake --preset "$preset" || return 1
   nice cmake --build --preset "$preset" -j "$(nproc)" ${1:+--target "$@"}
 }

@@ -1,0 +1,109 @@
+#include "kernels/cuda/conv_calls.h"
+
+#include "kernels/error.h"
+
+namespace thaw::cuda {
+
+namespace {
+
+/// A block that lives as long as the call that it is for.
+class Scratch {
+ public:
+  Scratch(ConvServices& services, std::size_t bytes)
+      : services_(services), block_(bytes > 0 ? services.allocate(bytes) : nullptr) {}
+  ~Scratch() {
+    if (block_ != nullptr) services_.release(block_);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  [[nodiscard]] void* get() const { return block_; }
+
+ private:
+  ConvServices& services_;
+  void* block_;
+};
+
+/// A filter in the activations' type: the caller's own where it has that type, else a cast copy.
+class CastFilter {
+ public:
+  CastFilter(ConvServices& services, const ConvProblem& problem, const void* w, Dtype dtype)
+      : scratch_(services, dtype == problem.dtype ? 0 : bytes_of(problem)), filter_(w) {
+    if (scratch_.get() == nullptr) return;
+    services.cast(dtype, problem.dtype, problem.filter_size(), w, scratch_.get());
+    filter_ = scratch_.get();
+  }
+  [[nodiscard]] const void* get() const { return filter_; }
+
+ private:
+  static std::size_t bytes_of(const ConvProblem& problem) {
+    return static_cast<std::size_t>(problem.filter_size()) * size_of(problem.dtype);
+  }
+  Scratch scratch_;
+  const void* filter_;
+};
+
+void require_dense(const ConvProblem& problem, std::string_view call) {
+  if (problem.depthwise()) {
+    fail(ErrorKind::device, "[{}] {} is depthwise, whose filters (R,S,C) cuDNN does not take; own kernels compute it",
+         call, problem.text());
+  }
+}
+
+}  // namespace
+
+CudaConvs::CudaConvs(cudnnContext* handle, ConvServices& services, std::unique_ptr<ConvPlanner> planner,
+                     ConvPlanOptions options)
+    : handle_(handle), services_(services), plans_(std::move(planner), std::move(options)) {}
+
+void CudaConvs::forward(const ConvProblem& problem, const ConvForward& args, Dtype w) {
+  require_dense(problem, "conv_forward");
+  const ConvPlan& plan = plans_.find(problem, ConvDirection::forward);
+  const CastFilter filter(services_, problem, args.w, w);
+  const ConvRequest request{.problem = problem, .direction = ConvDirection::forward, .rules = {}};
+  run(request, plan,
+      {.x = args.x,
+       .w = filter.get(),
+       .bias = problem.bias ? args.bias : nullptr,
+       .residual = problem.residual ? args.residual : nullptr,
+       .out = args.y});
+}
+
+void CudaConvs::backward_data(const ConvProblem& problem, const void* w_data, const void* dy, void* dx, Dtype w) {
+  require_dense(problem, "conv_backward_data");
+  const ConvPlan& plan = plans_.find(problem, ConvDirection::data);
+  const CastFilter filter(services_, problem, w_data, w);
+  const ConvRequest request{.problem = problem, .direction = ConvDirection::data, .rules = {}};
+  run(request, plan, {.w = filter.get(), .dy = dy, .out = dx});
+}
+
+void CudaConvs::backward_filter(const ConvProblem& problem, const void* x, const void* dy, void* dw) {
+  require_dense(problem, "conv_backward_filter");
+  const ConvPlan& plan = plans_.find(problem, ConvDirection::filter);
+  const ConvRequest request{.problem = problem, .direction = ConvDirection::filter, .rules = {}};
+  run(request, plan, {.x = x, .dy = dy, .out = dw});
+}
+
+void CudaConvs::run(const ConvRequest& request, const ConvPlan& plan, const ConvPointers& pointers) {
+  const ConvPlanFacts& facts = plan.facts();
+  const Scratch workspace(services_, facts.workspace_bytes);
+  if (request.direction == ConvDirection::filter && facts.output != Dtype::f32) {
+    const std::int64_t count = request.problem.filter_size();
+    const Scratch narrow(services_, static_cast<std::size_t>(count) * size_of(facts.output));
+    ConvPointers to_narrow = pointers;
+    to_narrow.out = narrow.get();
+    plan.execute(handle_, to_narrow, workspace.get());
+    services_.cast(facts.output, Dtype::f32, count, narrow.get(), pointers.out);
+    return;
+  }
+  if (facts.whole) {
+    plan.execute(handle_, pointers, workspace.get());
+    return;
+  }
+  ConvPointers bare = pointers;
+  bare.bias = nullptr;
+  bare.residual = nullptr;
+  plan.execute(handle_, bare, workspace.get());
+  services_.epilogue(request.problem, pointers.bias, pointers.residual, pointers.out);
+}
+
+}  // namespace thaw::cuda

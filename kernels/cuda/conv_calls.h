@@ -1,0 +1,45 @@
+#pragma once
+
+#include "kernels/backend.h"
+#include "kernels/cuda/conv_plans.h"
+
+namespace thaw::cuda {
+
+/// What convolutions need of the backend around them. Everything is ordered by the stream of the cuDNN handle.
+class ConvServices {
+ public:
+  virtual ~ConvServices() = default;
+  /// Blocks are aligned to 256 bytes; a released one may be handed out again for later work of the stream.
+  virtual void* allocate(std::size_t bytes) = 0;
+  virtual void release(void* block) noexcept = 0;
+  virtual void cast(Dtype from, Dtype to, std::int64_t count, const void* x, void* y) = 0;
+  /// y = act(y + bias + residual) in place for the outputs (N,P,Q,K) of the problem; null operands are left out.
+  virtual void epilogue(const ConvProblem& problem, const void* bias, const void* residual, void* y) = 0;
+};
+
+/// Dense convolutions on cuDNN with the meaning of `Backend`'s calls. Depthwise ones are refused.
+class CudaConvs {
+ public:
+  /// `handle`, `services` and what `options.time` refers to have to outlive this.
+  CudaConvs(cudnnContext* handle, ConvServices& services, std::unique_ptr<ConvPlanner> planner,
+            ConvPlanOptions options);
+
+  /// Filters are f32 masters and cast for each call, unless `w` says that they have the activations' type already.
+  void forward(const ConvProblem& problem, const ConvForward& args, Dtype w = Dtype::f32);
+  void backward_data(const ConvProblem& problem, const void* w_data, const void* dy, void* dx, Dtype w = Dtype::f32);
+  /// dw (K,R,S,C/groups) in f32. The bias' gradient is the sum of dy's rows, which is the caller's.
+  void backward_filter(const ConvProblem& problem, const void* x, const void* dy, void* dw);
+
+  /// The same with a plan of the caller's choice, for timing. `pointers.w` has the activations' type; `out` of a filter
+  /// gradient is f32.
+  void run(const ConvRequest& request, const ConvPlan& plan, const ConvPointers& pointers);
+
+  [[nodiscard]] ConvPlans& plans() { return plans_; }
+
+ private:
+  cudnnContext* handle_;
+  ConvServices& services_;
+  ConvPlans plans_;
+};
+
+}  // namespace thaw::cuda

@@ -1,0 +1,34 @@
+#include "kernels/cuda/conv_plan.h"
+
+namespace thaw::cuda {
+
+std::string_view name_of(ConvDirection direction) {
+  switch (direction) {
+    case ConvDirection::forward: return "forward";
+    case ConvDirection::data: return "data";
+    case ConvDirection::filter: return "filter";
+  }
+  return "?";
+}
+
+std::string ConvRequest::text() const {
+  std::string out = problem.text();
+  out += ' ';
+  out += name_of(direction);
+  if (rules.tf32) out += " tf32";
+  if (rules.fast) out += " fast";
+  return out;
+}
+
+ConvRequest make_request(const ConvProblem& problem, ConvDirection direction, const ConvRules& rules) {
+  ConvRequest request{.problem = problem, .direction = direction, .rules = rules};
+  if (direction != ConvDirection::forward) {
+    request.problem.bias = false;
+    request.problem.residual = false;
+    request.problem.act = Act::linear;
+  }
+  request.rules.tf32 = rules.tf32 && problem.dtype == Dtype::f32;
+  return request;
+}
+
+}  // namespace thaw::cuda

@@ -1,0 +1,74 @@
+#include "models/recording_backend.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace thaw {
+
+namespace {
+
+constexpr std::size_t kGranule = 512;
+
+/// The memory of a packed filter.
+class RecordedPack : public PackedConv {
+ public:
+  RecordedPack(Backend& backend, std::size_t bytes) : backend_(backend), block_(backend.allocate(bytes)) {}
+  ~RecordedPack() override { backend_.release(block_); }
+
+ private:
+  Backend& backend_;
+  void* block_;
+};
+
+}  // namespace
+
+std::string_view name_of(ConvCallKind kind) {
+  switch (kind) {
+    case ConvCallKind::forward: return "forward";
+    case ConvCallKind::fused: return "fused";
+    case ConvCallKind::data: return "data";
+    case ConvCallKind::filter: return "filter";
+  }
+  return "?";
+}
+
+DeviceInfo RecordingBackend::info() const {
+  return {.backend = "recording", .name = "nothing", .detail = "computes nothing and notes what it is asked for"};
+}
+
+void* RecordingBackend::allocate(std::size_t bytes) {
+  const std::size_t size = (std::max<std::size_t>(bytes, 1) + kGranule - 1) / kGranule * kGranule;
+  void* const block = reinterpret_cast<void*>(next_);  // NOLINT(performance-no-int-to-ptr): nobody follows it
+  next_ += size;
+  sizes_[block] = size;
+  stats_.used_bytes += size;
+  stats_.peak_bytes = std::max(stats_.peak_bytes, stats_.used_bytes);
+  return block;
+}
+
+void RecordingBackend::release(void* block) noexcept {
+  const auto found = sizes_.find(block);
+  if (found == sizes_.end()) return;
+  stats_.used_bytes -= found->second;
+  sizes_.erase(found);
+}
+
+void RecordingBackend::download(void* host, const void*, std::size_t bytes) { std::memset(host, 0, bytes); }
+
+std::shared_ptr<const PackedConv> RecordingBackend::pack_conv(const ConvProblem& problem, const void*, const void*) {
+  const std::size_t filter = static_cast<std::size_t>(problem.filter_size()) * size_of(problem.dtype);
+  const std::size_t bias = static_cast<std::size_t>(problem.k) * size_of(master_dtype(problem.dtype));
+  return std::make_shared<RecordedPack>(*this, filter + bias);
+}
+
+void RecordingBackend::note(const ConvProblem& problem, ConvCallKind kind) {
+  const auto found = std::find_if(calls_.begin(), calls_.end(),
+                                  [&](const ConvCall& call) { return call.kind == kind && call.problem == problem; });
+  if (found != calls_.end()) {
+    ++found->count;
+  } else {
+    calls_.push_back({.problem = problem, .kind = kind});
+  }
+}
+
+}  // namespace thaw

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <unordered_map>
+
+#include "kernels/backend.h"
+
+namespace thaw {
+
+/// What a network asked of its backend.
+enum class ConvCallKind : std::uint8_t { forward, fused, data, filter };
+std::string_view name_of(ConvCallKind kind);  ///< "forward", "fused", "data", "filter"
+
+/// One distinct convolution call and how often it came.
+struct ConvCall {
+  ConvProblem problem;
+  ConvCallKind kind = ConvCallKind::forward;
+  int count = 1;
+};
+
+/// A backend that computes nothing and has no memory: addresses are handed out and counted but lead nowhere, values
+/// that are read are zeros. A step of any network in any batch takes milliseconds and tells what it would ask of a real
+/// one. Blocks are counted in multiples of 512 bytes, as CUDA's pools hand them out.
+class RecordingBackend : public Backend {
+ public:
+  /// Distinct calls since `clear_calls`, in order of their first appearance.
+  [[nodiscard]] const std::vector<ConvCall>& conv_calls() const { return calls_; }
+  void clear_calls() { calls_.clear(); }
+  /// Forgets the peak: it is now what is in use.
+  void reset_peak() { stats_.peak_bytes = stats_.used_bytes; }
+
+  [[nodiscard]] std::string_view name() const override { return "recording"; }
+  [[nodiscard]] DeviceInfo info() const override;
+  [[nodiscard]] bool supports(Dtype) const override { return true; }
+  [[nodiscard]] BackendStats stats() const override { return stats_; }
+
+  void* allocate(std::size_t bytes) override;
+  void release(void* block) noexcept override;
+  void upload(void*, const void*, std::size_t) override {}
+  void download(void* host, const void* device, std::size_t bytes) override;
+  void copy(void*, const void*, std::size_t) override {}
+  void zero(void*, std::size_t) override {}
+
+  void conv_forward(const ConvProblem& problem, const ConvForward&) override { note(problem, ConvCallKind::forward); }
+  void conv_backward_data(const ConvProblem& problem, const void*, const void*, void*) override {
+    note(problem, ConvCallKind::data);
+  }
+  void conv_backward_filter(const ConvProblem& problem, const void*, const void*, void*, void*) override {
+    note(problem, ConvCallKind::filter);
+  }
+  /// Holds a filter of the activations' type and a bias.
+  std::shared_ptr<const PackedConv> pack_conv(const ConvProblem& problem, const void*, const void*) override;
+  void conv_forward_packed(const ConvProblem& problem, const PackedConv&, const ConvForward&) override {
+    note(problem, ConvCallKind::fused);
+  }
+
+  void norm_forward(const NormProblem&, const NormForward&) override {}
+  void norm_backward(const NormProblem&, const NormBackward&) override {}
+  void act_forward(Act, Dtype, std::int64_t, const void*, void*) override {}
+  void act_backward(Act, Dtype, std::int64_t, const void*, const void*, void*) override {}
+  void pool_forward(const PoolProblem&, const void*, void*, std::int32_t*) override {}
+  void pool_backward(const PoolProblem&, const void*, const std::int32_t*, void*) override {}
+  void pad_forward(int, int, int, int, const Pad&, Dtype, const void*, void*) override {}
+  void pad_backward(int, int, int, int, const Pad&, Dtype, const void*, void*) override {}
+  void dense_forward(const DenseProblem&, const void*, const void*, const void*, void*) override {}
+  void dense_backward_data(const DenseProblem&, const void*, const void*, void*) override {}
+  void dense_backward_weights(const DenseProblem&, const void*, const void*, void*, void*) override {}
+  void add(Dtype, std::int64_t, const void*, const void*, void*) override {}
+  void scale_forward(const ScaleProblem&, const void*, const void*, void*) override {}
+  void scale_backward(const ScaleProblem&, const void*, const void*, const void*, void*, void*) override {}
+  void cast(Dtype, Dtype, std::int64_t, const void*, void*) override {}
+  void preprocess(const PreprocessProblem&, const void*, void*) override {}
+  void dropout(Dtype, std::int64_t, float, std::uint64_t, const void*, void*) override {}
+  void sum_rows(Dtype, std::int64_t, int, const void*, void*) override {}
+  void sum_squares(Dtype, std::int64_t, const void*, double*) override {}
+  void softmax_cross_entropy(Dtype, int, int, const void*, const std::int32_t*, double, void*, void*,
+                             LossSums*) override {}
+  void adam(Dtype, std::span<const UpdateSlot>, const AdamStep&) override {}
+  void sgd(Dtype, std::span<const UpdateSlot>, const SgdStep&) override {}
+
+ private:
+  void note(const ConvProblem& problem, ConvCallKind kind);
+
+  std::vector<ConvCall> calls_;
+  BackendStats stats_;
+  std::uintptr_t next_ = std::uintptr_t{1} << 40;
+  std::unordered_map<void*, std::size_t> sizes_;
+};
+
+}  // namespace thaw

@@ -1,0 +1,75 @@
+// What a step asks of its backend is noted without being computed.
+#include "models/step_record.h"
+
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "tests/models/step_prediction.h"
+#include "tests/models/support.h"
+
+namespace thaw {
+namespace {
+
+int count(const std::vector<ConvCall>& calls, ConvCallKind kind) {
+  return std::accumulate(calls.begin(), calls.end(), 0,
+                         [kind](int sum, const ConvCall& call) { return sum + (call.kind == kind ? call.count : 0); });
+}
+
+StepQuestion question(const std::string& model, const std::string& unfreeze, int batch = 4) {
+  return {.model = model, .options = {.size = 64, .head = {.classes = 5}}, .unfreeze = unfreeze, .batch = batch};
+}
+
+class StepRecords : public testing::TestWithParam<const char*> {};
+
+TEST_P(StepRecords, NoteTheCallsThatTheTablePredicts) {
+  for (const char* unfreeze : {"none", "blocks:2", "all"}) {
+    SCOPED_TRACE(unfreeze);
+    const StepRecord record = record_step(question(GetParam(), unfreeze));
+    const auto network = test::reference_model(GetParam(), {.size = 64, .head = {.classes = 5}});
+    apply_selection(*network, select_layers(*network, unfreeze), NormMode::train);
+    test::StepPrediction expected = test::predict_step(*network, 4);
+    EXPECT_EQ(record.cut, network->cut());
+    EXPECT_EQ(count(record.prefix, ConvCallKind::fused) + count(record.step, ConvCallKind::fused),
+              expected.forward["conv_forward_packed"]);
+    EXPECT_EQ(count(record.prefix, ConvCallKind::forward) + count(record.step, ConvCallKind::forward),
+              expected.forward["conv_forward"]);
+    EXPECT_EQ(count(record.step, ConvCallKind::data), expected.backward["conv_backward_data"]);
+    EXPECT_EQ(count(record.step, ConvCallKind::filter), expected.backward["conv_backward_filter"]);
+    EXPECT_EQ(record.memory.saved, expected.saved_bytes);
+  }
+}
+
+TEST_P(StepRecords, HaveTheBatchAndTypeThatWereAskedFor) {
+  StepQuestion asked = question(GetParam(), "all", 256);
+  asked.dtype = Dtype::bf16;
+  const StepRecord record = record_step(asked);
+  ASSERT_FALSE(record.step.empty());
+  for (const ConvCall& call : record.step) {
+    EXPECT_EQ(call.problem.n, 256);
+    EXPECT_EQ(call.problem.dtype, Dtype::bf16);
+  }
+}
+
+TEST_P(StepRecords, HoldWeightsGradientsAndMomentsWithinTheStepsPeak) {
+  const StepRecord record = record_step(question(GetParam(), "all"));
+  const StepMemory& memory = record.memory;
+  EXPECT_GT(memory.weights, memory.gradients);  // statistics have none
+  EXPECT_EQ(memory.optimizer, 2 * memory.gradients);
+  EXPECT_GT(memory.step_peak, memory.weights + memory.optimizer + memory.saved);
+  EXPECT_EQ(memory.prefix_peak, 0U);
+}
+
+TEST_P(StepRecords, NeedLessMemoryTheMoreIsFrozen) {
+  const std::size_t all = record_step(question(GetParam(), "all")).memory.step_peak;
+  const std::size_t some = record_step(question(GetParam(), "blocks:2")).memory.step_peak;
+  const std::size_t none = record_step(question(GetParam(), "none")).memory.step_peak;
+  EXPECT_GT(all, some);
+  EXPECT_GT(some, none);
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, StepRecords, testing::Values("resnet50", "mobilenet_v3_large", "mobilenet_v3_small"),
+                         [](const auto& model) { return std::string(model.param); });
+
+}  // namespace
+}  // namespace thaw

@@ -1,0 +1,163 @@
+// What a convolution's call does around its plan: casts, workspace, epilogue. Fake plans and memory, no GPU.
+#include "kernels/cuda/conv_calls.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include <set>
+
+#include "kernels/error.h"
+#include "tests/plans/fake_planner.h"
+
+namespace thaw::cuda {
+namespace {
+
+using ::testing::ElementsAre;
+using testing::Execution;
+using testing::FakeLibrary;
+using testing::FakePlanner;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+/// Counts blocks and notes what it is asked to do.
+class FakeServices : public ConvServices {
+ public:
+  void* allocate(std::size_t bytes) override {
+    log.push_back(fmt::format("allocate {}", bytes));
+    blocks.push_back(std::make_unique<char[]>(bytes));
+    live.insert(blocks.back().get());
+    return blocks.back().get();
+  }
+  void release(void* block) noexcept override { live.erase(block); }
+  void cast(Dtype from, Dtype to, std::int64_t count, const void* x, void* y) override {
+    log.push_back(fmt::format("cast {} {} to {}", count, name_of(from), name_of(to)));
+    cast_from = x;
+    cast_to = y;
+  }
+  void epilogue(const ConvProblem& problem, const void* bias, const void* residual, void* y) override {
+    log.push_back(fmt::format("epilogue {}", problem.text()));
+    epilogue_bias = bias;
+    epilogue_residual = residual;
+    epilogue_y = y;
+  }
+
+  std::vector<std::string> log;
+  std::vector<std::unique_ptr<char[]>> blocks;
+  std::set<void*> live;
+  const void* cast_from = nullptr;
+  void* cast_to = nullptr;
+  const void* epilogue_bias = nullptr;
+  const void* epilogue_residual = nullptr;
+  void* epilogue_y = nullptr;
+};
+
+class ConvCalls : public ::testing::Test {
+ protected:
+  static ConvProblem problem(Dtype dtype) {
+    ConvProblem p = ConvProblem::parse("n2c8h6w6_k4r3s3p1+bias+residual+relu");
+    p.dtype = dtype;
+    return p;
+  }
+  [[nodiscard]] CudaConvs convs() { return CudaConvs(nullptr, services_, std::make_unique<FakePlanner>(library_), {}); }
+  [[nodiscard]] ConvForward forward() { return {.x = &x_, .w = &w_, .bias = &bias_, .residual = &residual_, .y = &y_}; }
+  [[nodiscard]] const Execution& execution() const { return library_.executions.at(0); }
+
+  FakeLibrary library_;
+  FakeServices services_;
+  int x_ = 0, w_ = 0, bias_ = 0, residual_ = 0, y_ = 0;
+};
+
+TEST_F(ConvCalls, GiveAWholePlanEverythingAndItsWorkspace) {
+  convs().forward(problem(Dtype::f32), forward());
+  EXPECT_EQ(execution().pointers.x, &x_);
+  EXPECT_EQ(execution().pointers.w, &w_);
+  EXPECT_EQ(execution().pointers.bias, &bias_);
+  EXPECT_EQ(execution().pointers.residual, &residual_);
+  EXPECT_EQ(execution().pointers.out, &y_);
+  EXPECT_EQ(execution().workspace, services_.blocks.at(0).get());
+  EXPECT_THAT(services_.log, ElementsAre("allocate 64"));
+  EXPECT_THAT(services_.live, IsEmpty());
+}
+
+TEST_F(ConvCalls, AddTheEpilogueBehindABarePlan) {
+  library_.engines = {{.engine = "bare:c", .whole = false}};
+  convs().forward(problem(Dtype::f32), forward());
+  EXPECT_EQ(execution().pointers.bias, nullptr);
+  EXPECT_EQ(execution().pointers.residual, nullptr);
+  EXPECT_EQ(execution().workspace, nullptr);
+  EXPECT_THAT(services_.log, ElementsAre("epilogue n2c8h6w6_k4r3s3p1+bias+residual+relu:f32"));
+  EXPECT_EQ(services_.epilogue_bias, &bias_);
+  EXPECT_EQ(services_.epilogue_residual, &residual_);
+  EXPECT_EQ(services_.epilogue_y, &y_);
+}
+
+TEST_F(ConvCalls, IgnoreOperandsThatTheProblemDoesNotHave) {
+  library_.engines = {{.engine = "bare:c", .whole = false}};
+  ConvProblem plain = problem(Dtype::f32);
+  plain.bias = plain.residual = false;
+  convs().forward(plain, forward());
+  EXPECT_EQ(services_.epilogue_bias, nullptr);
+  EXPECT_EQ(services_.epilogue_residual, nullptr);
+}
+
+TEST_F(ConvCalls, CastAMasterFilterForNarrowActivations) {
+  convs().forward(problem(Dtype::bf16), forward());
+  EXPECT_EQ(services_.cast_from, &w_);
+  EXPECT_EQ(execution().pointers.w, services_.cast_to);
+  EXPECT_THAT(services_.log, ElementsAre("allocate 576", "cast 288 f32 to bf16", "allocate 64"));
+  EXPECT_THAT(services_.live, IsEmpty());
+}
+
+TEST_F(ConvCalls, TakeAFilterThatIsCastAlreadyAsItIs) {
+  CudaConvs calls = convs();
+  calls.forward(problem(Dtype::bf16), forward(), Dtype::bf16);
+  calls.backward_data(problem(Dtype::bf16), &w_, &y_, &x_, Dtype::bf16);
+  EXPECT_EQ(library_.executions.at(0).pointers.w, &w_);
+  EXPECT_EQ(library_.executions.at(1).pointers.w, &w_);
+}
+
+TEST_F(ConvCalls, GiveTheInputGradientFilterAndOutputGradient) {
+  convs().backward_data(problem(Dtype::bf16), &w_, &y_, &x_);
+  EXPECT_EQ(execution().pointers.dy, &y_);
+  EXPECT_EQ(execution().pointers.w, services_.cast_to);
+  EXPECT_EQ(execution().pointers.out, &x_);
+  EXPECT_EQ(execution().pointers.x, nullptr);
+}
+
+TEST_F(ConvCalls, WriteAFilterGradientOfTheMastersTypeAtOnce) {
+  convs().backward_filter(problem(Dtype::bf16), &x_, &y_, &w_);
+  EXPECT_EQ(execution().pointers.out, &w_);
+  EXPECT_EQ(execution().pointers.x, &x_);
+  EXPECT_EQ(execution().pointers.dy, &y_);
+  EXPECT_THAT(services_.log, ElementsAre("allocate 64"));
+}
+
+TEST_F(ConvCalls, WidenAFilterGradientThatComesNarrow) {
+  library_.engines = {{.engine = "bf16:d", .output = Dtype::bf16}};
+  convs().backward_filter(problem(Dtype::bf16), &x_, &y_, &w_);
+  EXPECT_EQ(services_.cast_from, execution().pointers.out);
+  EXPECT_EQ(services_.cast_to, &w_);
+  EXPECT_THAT(services_.log, ElementsAre("allocate 576", "cast 288 bf16 to f32"));
+  EXPECT_THAT(services_.live, IsEmpty());
+}
+
+TEST_F(ConvCalls, RefuseDepthwiseProblemsByName) {
+  ConvProblem depthwise = ConvProblem::parse("n2c8h6w6_k8r3s3p1");
+  depthwise.groups = 8;
+  CudaConvs calls = convs();
+  for (const auto& call : {std::function<void()>([&] { calls.forward(depthwise, forward()); }),
+                           std::function<void()>([&] { calls.backward_data(depthwise, &w_, &y_, &x_); }),
+                           std::function<void()>([&] { calls.backward_filter(depthwise, &x_, &y_, &w_); })}) {
+    try {
+      call();
+      ADD_FAILURE() << "a depthwise problem was taken";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::device);
+      EXPECT_THAT(error.what(), HasSubstr(depthwise.text()));
+    }
+  }
+  EXPECT_THAT(library_.asked, IsEmpty());
+}
+
+}  // namespace
+}  // namespace thaw::cuda
