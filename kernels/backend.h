@@ -219,6 +219,11 @@ class Backend {
 struct BackendOptions {
   int threads = 0;      ///< CPU threads; 0: all
   bool poison = false;  ///< fill fresh and released memory with NaN patterns (tests)
+
+  // What a GPU's libraries may do; the others ignore it.
+  bool tf32 = false;      ///< f32 products on tensor cores, with mantissas of 10 bits
+  bool fast = false;      ///< algorithms that add up in no fixed order
+  bool autotune = false;  ///< choose convolutions by timing each once; choices are kept in the cache folder
 };
 
 /// The devices of this build and machine, best first: CUDA devices where there are any, then "cpu", then "reference".

@@ -39,14 +39,14 @@ void fail_cuda_dtype(Dtype dtype) {
 
 }  // namespace cuda
 
-CudaBackend::CudaBackend(int device, bool poison, MakeLibrary make_library)
+CudaBackend::CudaBackend(int device, const BackendOptions& options, MakeLibrary make_library)
     : device_(device),
-      guarded_(poison),
+      guarded_(options.poison),
       gpu_(device),
-      memory_(gpu_, poison),
+      memory_(gpu_, options.poison),
       tickets_(memory_, most_tickets * sizeof(unsigned)),
       step_size_(memory_, sizeof(float)),
-      library_(make_library == nullptr ? nullptr : make_library(gpu_, memory_)) {
+      library_(make_library == nullptr ? nullptr : make_library(gpu_, memory_, options)) {
   gpu_.fill(tickets_.data(), 0, tickets_.bytes());
 }
 

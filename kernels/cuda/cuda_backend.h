@@ -14,9 +14,10 @@ namespace thaw {
 /// a library (in the emulation) own kernels do all of it.
 class CudaBackend : public Backend, private cuda::Workspace {
  public:
-  /// With `poison`, memory is guarded (`DeviceMemory`). `make_library` may be null.
-  using MakeLibrary = std::unique_ptr<cuda::Library> (*)(cuda::Gpu& gpu, cuda::DeviceMemory& memory);
-  CudaBackend(int device, bool poison, MakeLibrary make_library);
+  /// With `options.poison`, memory is guarded (`DeviceMemory`). `make_library` may be null.
+  using MakeLibrary = std::unique_ptr<cuda::Library> (*)(cuda::Gpu& gpu, cuda::DeviceMemory& memory,
+                                                         const BackendOptions& options);
+  CudaBackend(int device, const BackendOptions& options, MakeLibrary make_library);
   ~CudaBackend() override;
 
   [[nodiscard]] std::string_view name() const override { return "cuda"; }

@@ -2,6 +2,7 @@
 
 #include "kernels/cuda/cuda_backend.h"
 #include "kernels/cuda/cuda_call.h"
+#include "kernels/cuda/nvidia_library.h"
 #include "kernels/error.h"
 
 namespace thaw {
@@ -45,7 +46,7 @@ std::shared_ptr<Backend> make_cuda_backend(const BackendOptions& options) {
   int count = 0;
   THAW_CUDA(cudaGetDeviceCount(&count));
   if (count == 0) fail(ErrorKind::device, "[cuda] no CUDA device is present; choose --device cpu");
-  return std::make_shared<CudaBackend>(0, options.poison, nullptr);
+  return std::make_shared<CudaBackend>(0, options, cuda::make_nvidia_library);
 }
 
 }  // namespace thaw

@@ -80,7 +80,7 @@ std::vector<DeviceInfo> cuda_devices() {
 }
 
 std::shared_ptr<Backend> make_cuda_backend(const BackendOptions& options) {
-  return std::make_shared<CudaBackend>(0, options.poison, nullptr);
+  return std::make_shared<CudaBackend>(0, options, nullptr);
 }
 
 }  // namespace thaw

@@ -1,0 +1,184 @@
+#include "kernels/cuda/nvidia_library.h"
+
+#include <algorithm>
+#include <limits>
+#include <set>
+#include <string>
+
+#include "kernels/cuda/conv_calls.h"
+#include "kernels/cuda/conv_graph.h"
+#include "kernels/cuda/cuda_call.h"
+#include "kernels/cuda/cudnn_call.h"
+#include "kernels/cuda/dense_products.h"
+#include "kernels/cuda/kernels.h"
+#include "kernels/error.h"
+#include "kernels/files.h"
+
+namespace thaw::cuda {
+
+namespace {
+
+/// What convolutions ask of the backend.
+class Services : public ConvServices {
+ public:
+  Services(Gpu& gpu, DeviceMemory& memory) : gpu_(gpu), memory_(memory) {}
+  void* allocate(std::size_t bytes) override { return memory_.allocate(bytes); }
+  void release(void* block) noexcept override { memory_.release(block); }
+  void cast(Dtype from, Dtype to, std::int64_t count, const void* x, void* y) override {
+    cuda::cast(gpu_.stream(), from, to, count, x, y);
+  }
+  void epilogue(const ConvProblem& problem, const void* bias, const void* residual, void* y) override {
+    cuda::epilogue(gpu_.stream(), problem.act, problem.dtype, problem.output_size() / problem.k, problem.k,
+                   static_cast<const float*>(bias), residual, y);
+  }
+
+ private:
+  Gpu& gpu_;
+  DeviceMemory& memory_;
+};
+
+/// Two moments in the stream.
+class EventPair {
+ public:
+  EventPair() {
+    THAW_CUDA(cudaEventCreate(&begin_));
+    THAW_CUDA(cudaEventCreate(&end_));
+  }
+  ~EventPair() {
+    cudaEventDestroy(begin_);
+    cudaEventDestroy(end_);
+  }
+  EventPair(const EventPair&) = delete;
+  EventPair& operator=(const EventPair&) = delete;
+
+  void begin(Stream stream) { THAW_CUDA(cudaEventRecord(begin_, stream)); }
+  void end(Stream stream) { THAW_CUDA(cudaEventRecord(end_, stream)); }
+  /// Waits for the second moment.
+  double seconds() {
+    float milliseconds = 0;
+    THAW_CUDA(cudaEventSynchronize(end_));
+    THAW_CUDA(cudaEventElapsedTime(&milliseconds, begin_, end_));
+    return milliseconds * 1e-3;
+  }
+
+ private:
+  cudaEvent_t begin_ = nullptr;
+  cudaEvent_t end_ = nullptr;
+};
+
+std::string device_name() {
+  int ordinal = 0;
+  cudaDeviceProp properties = {};
+  THAW_CUDA(cudaGetDevice(&ordinal));
+  THAW_CUDA(cudaGetDeviceProperties(&properties, ordinal));
+  return properties.name;
+}
+
+class NvidiaLibrary : public Library {
+ public:
+  NvidiaLibrary(Gpu& gpu, DeviceMemory& memory, const BackendOptions& options)
+      : gpu_(gpu),
+        memory_(memory),
+        services_(gpu, memory),
+        handle_(gpu.stream()),
+        convs_(handle_.get(), services_, std::make_unique<CudnnPlanner>(handle_.get(), device_name()),
+               plan_options(options)),
+        dense_(gpu, memory, options.tf32) {}
+
+  bool conv_forward(const ConvProblem& problem, const void* filter, const ConvForward& args) override {
+    if (!has_plan(problem, ConvDirection::forward)) return false;
+    ConvForward given = args;
+    given.w = filter;
+    convs_.forward(problem, given, problem.dtype);
+    return true;
+  }
+  bool conv_backward_data(const ConvProblem& problem, const void* filter, const void* dy, void* dx) override {
+    if (!has_plan(problem, ConvDirection::data)) return false;
+    convs_.backward_data(problem, filter, dy, dx, problem.dtype);
+    return true;
+  }
+  bool conv_backward_filter(const ConvProblem& problem, const void* x, const void* dy, float* dw) override {
+    if (!has_plan(problem, ConvDirection::filter)) return false;
+    convs_.backward_filter(problem, x, dy, dw);
+    return true;
+  }
+  bool dense_forward(const DenseProblem& problem, const void* x, const void* weights, const void* bias,
+                     void* y) override {
+    return dense_.forward(problem, x, weights, static_cast<const float*>(bias), y);
+  }
+  bool dense_backward_data(const DenseProblem& problem, const void* weights, const void* dy, void* dx) override {
+    return dense_.backward_data(problem, weights, dy, dx);
+  }
+  bool dense_backward_weights(const DenseProblem& problem, const void* x, const void* dy, float* dw) override {
+    return dense_.backward_weights(problem, x, dy, dw);
+  }
+  [[nodiscard]] std::int64_t plans() const override { return made_ + dense_.plans(); }
+
+ private:
+  ConvPlanOptions plan_options(const BackendOptions& options) {
+    ConvPlanOptions out{.rules = {.tf32 = options.tf32, .fast = options.fast}};
+    if (!options.autotune) return out;
+    out.folder = cache_folder() / "plans";
+    out.time = [this](const ConvRequest& request, const ConvPlan& plan) { return seconds_of(request, plan); };
+    return out;
+  }
+
+  /// Whether cuDNN computes it; what it refuses once is left to own kernels from then on.
+  bool has_plan(const ConvProblem& problem, ConvDirection direction) {
+    const std::string key = problem.text() + std::string(name_of(direction));
+    if (refused_.contains(key)) return false;
+    try {
+      static_cast<void>(convs_.plans().find(problem, direction));
+    } catch (const Error&) {
+      refused_.insert(key);
+      return false;
+    }
+    made_ = convs_.plans().made();
+    return true;
+  }
+
+  /// The best of a few runs, on operands whose values do not matter.
+  double seconds_of(const ConvRequest& request, const ConvPlan& plan) {
+    constexpr int warm_ups = 2;
+    constexpr int runs = 5;
+    const ConvProblem& p = request.problem;
+    const auto bytes = [](std::int64_t count) { return static_cast<std::size_t>(count) * sizeof(float); };
+    const Block x(memory_, bytes(p.input_size()));
+    const Block y(memory_, bytes(p.output_size()));
+    const Block residual(memory_, bytes(p.output_size()));
+    const Block w(memory_, bytes(p.filter_size()));
+    const Block bias(memory_, bytes(p.k));
+    for (const Block* block : {&x, &y, &residual, &w, &bias}) gpu_.fill(block->data(), 0, block->bytes());
+    ConvPointers pointers{
+        .x = x.data(), .w = w.data(), .dy = y.data(), .bias = bias.data(), .residual = residual.data()};
+    pointers.out = request.direction == ConvDirection::forward ? y.data()
+                   : request.direction == ConvDirection::data  ? x.data()
+                                                               : w.data();
+    EventPair events;
+    double best = std::numeric_limits<double>::max();
+    for (int run = -warm_ups; run < runs; ++run) {
+      events.begin(gpu_.stream());
+      convs_.run(request, plan, pointers);
+      events.end(gpu_.stream());
+      if (run >= 0) best = std::min(best, events.seconds());
+    }
+    return best;
+  }
+
+  Gpu& gpu_;
+  DeviceMemory& memory_;
+  Services services_;
+  CudnnHandle handle_;
+  CudaConvs convs_;
+  DenseProducts dense_;
+  std::set<std::string> refused_;
+  std::int64_t made_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Library> make_nvidia_library(Gpu& gpu, DeviceMemory& memory, const BackendOptions& options) {
+  return std::make_unique<NvidiaLibrary>(gpu, memory, options);
+}
+
+}  // namespace thaw::cuda
