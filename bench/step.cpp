@@ -1,12 +1,13 @@
 // Milliseconds of a training step, on random pixels and random weights, so that nothing but the machine decides.
 //   thaw_bench_step MODEL SELECTOR DTYPE [BATCH [SIZE [STEPS]]] [--json] [--profile | --profile=problems]
-//                   [--ceilings=GFLOPS,GBS]
+//                   [--ceilings=GFLOPS,GBS] [--device=cpu|cuda] [--tf32] [--autotune]
 // prints one line: median and quartiles over the steps, images/s, what the arena holds, peak memory. The frozen prefix
 // is recomputed in every step; give its cut a cached input with SELECTOR's prefix left out by `cached:` in front, or
 // time nothing but that prefix with `prefix:` in front. SELECTOR `infer` times inference. --profile adds a table of
 // what each kind of call took, and its rate, mean of all steps; with the machine's ceilings (thaw_bench_ceilings:
 // matrix product and triad) also which share of them that is: the longer of arithmetic and memory at their ceilings,
-// over the time taken.
+// over the time taken. On a device that can record (cuda), a step is recorded once and replayed, as the trainer does
+// it; the head has no dropout there, whose masks cannot be recorded.
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -28,7 +29,8 @@ namespace {
 using namespace thaw;
 
 struct Setting {
-  std::string model, selector;
+  std::string model, selector, device = "cpu";
+  BackendOptions options = {};
   Dtype dtype = Dtype::f32;
   int batch = 32, size = 224, steps = 7;
   bool cached = false, prefix = false, infer = false, profile = false, by_problem = false, json = false;
@@ -51,6 +53,12 @@ Setting parse(std::vector<std::string> words) {
     } else if (word == "--profile" || word == "--profile=problems") {
       s.profile = true;
       s.by_problem = word != "--profile";
+    } else if (word == "--tf32") {
+      s.options.tf32 = true;
+    } else if (word == "--autotune") {
+      s.options.autotune = true;
+    } else if (take_front(word, "--device=")) {
+      s.device = word;
     } else if (!take_front(word, "--ceilings=") ||
                std::sscanf(word.c_str(), "%lf,%lf", &s.ceiling_gflops, &s.ceiling_gbs) != 2) {
       fail(ErrorKind::usage, "'{}' is no option; the head of bench/step.cpp lists them", word);
@@ -134,7 +142,7 @@ void report(const Setting& s, std::vector<double> times, const Backend& backend,
   };
   const std::string dtype(name_of(s.dtype));
   if (s.json) {
-    nlohmann::json line = {{"peer", "thaw"},
+    nlohmann::json line = {{"peer", "thaw " + s.device + (s.options.tf32 ? " tf32" : "")},
                            {"model", s.model},
                            {"workload", workload(s)},
                            {"dtype", dtype},
@@ -158,46 +166,80 @@ void report(const Setting& s, std::vector<double> times, const Backend& backend,
   if (timed != nullptr) print_profile(*timed, s);
 }
 
+/// One workload on one device, as often as it is asked for.
+class Workload {
+ public:
+  Workload(const Setting& s, const std::shared_ptr<Backend>& backend)
+      : s_(s), backend_(backend), sums_(make_loss_sums(backend)) {
+    net_ = build_model(s.model, backend,
+                       {.size = s.size, .head = {.classes = 5, .dropout = backend->can_record() ? 0.0 : 0.2}});
+    apply_selection(*net_, select_layers(*net_, s.selector), NormMode::train);
+    std::vector<float> pixels(static_cast<std::size_t>(s.batch) * static_cast<std::size_t>(s.size * s.size) * 3);
+    for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = 255.0F * pointwise::uniform(1, i);
+    std::vector<std::int32_t> labels(static_cast<std::size_t>(s.batch));
+    for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<std::int32_t>(i % 5);
+    ctx_.backend = backend;
+    ctx_.dtype = s.dtype;
+    input_ = Tensor::from_host(backend, {s.batch, s.size, s.size, 3}, Dtype::f32, std::span<const float>(pixels));
+    labels_ = Tensor::from_labels(backend, labels);
+    trainable_ = net_->parameters.trainable();
+    if (s.cached) prefix_ = net_->forward(ctx_, net_->input(ctx_, input_), 0, net_->cut());
+  }
+
+  /// The work of one step; the caller waits for it.
+  void step() {
+    if (s_.infer || s_.prefix) {
+      static_cast<void>(
+          net_->forward(ctx_, net_->input(ctx_, input_), 0, s_.infer ? net_->stages.size() : net_->cut()));
+      return;
+    }
+    Tape tape;
+    Context training = ctx_;
+    training.training = true;
+    training.tape = &tape;
+    const Var x = s_.cached ? prefix_ : net_->forward(training, net_->input(training, input_), 0, net_->cut());
+    const Var logits = net_->forward(training, x, net_->cut(), net_->stages.size());
+    softmax_cross_entropy(training, logits, labels_, sums_);
+    tape.backward();
+    adam_->step(trainable_, rate_);
+    net_->parameters.clear_gradients();
+  }
+
+  /// From now on `step` is a replay of itself.
+  void record() {
+    recording_ = backend_->record([this] { step(); });
+  }
+  void run() {
+    if (recording_ == nullptr) return step();
+    adam_->repeat(*backend_, rate_);
+    backend_->replay(*recording_);
+  }
+
+ private:
+  static constexpr double rate_ = 1e-5;
+  const Setting& s_;
+  std::shared_ptr<Backend> backend_;
+  Tensor sums_;
+  std::unique_ptr<Network> net_;
+  Context ctx_;
+  Tensor input_, labels_;
+  Var prefix_;
+  std::unique_ptr<Optimizer> adam_ = make_adam();
+  std::vector<Parameter*> trainable_;
+  std::unique_ptr<Recording> recording_;
+};
+
 void run(const Setting& s) {
-  std::shared_ptr<Backend> backend = make_backend("cpu");
+  std::shared_ptr<Backend> backend = make_backend(s.device, s.options);
   std::shared_ptr<bench::TimedBackend> timed;
   if (s.profile) backend = timed = std::make_shared<bench::TimedBackend>(backend);
-  const auto net = build_model(s.model, backend, {.size = s.size, .head = {.classes = 5, .dropout = 0.2}});
-  apply_selection(*net, select_layers(*net, s.selector), NormMode::train);
-  std::vector<float> pixels(static_cast<std::size_t>(s.batch) * s.size * s.size * 3);
-  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = 255.0F * pointwise::uniform(1, i);
-  std::vector<std::int32_t> labels(static_cast<std::size_t>(s.batch));
-  for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<std::int32_t>(i % 5);
-
-  Context ctx{.backend = backend, .dtype = s.dtype};
-  const Tensor input =
-      Tensor::from_host(backend, {s.batch, s.size, s.size, 3}, Dtype::f32, std::span<const float>(pixels));
-  const Tensor device_labels = Tensor::from_labels(backend, labels);
-  const std::size_t cut = net->cut();
-  const Var prefix = s.cached ? net->forward(ctx, net->input(ctx, input), 0, cut) : Var();
-  const auto adam = make_adam();
-  const std::vector<Parameter*> trainable = net->parameters.trainable();
+  Workload workload(s, backend);
   std::vector<double> times;
   for (int step = -2; step < s.steps; ++step) {
     if (step == 0 && timed) timed->clear();
+    if (step == 0 && backend->can_record()) workload.record();
     const auto start = std::chrono::steady_clock::now();
-    if (s.infer || s.prefix) {
-      const Var y = net->forward(ctx, net->input(ctx, input), 0, s.infer ? net->stages.size() : cut);
-      backend->synchronize();
-      if (step >= 0) times.push_back(milliseconds(start));
-      continue;
-    }
-    Tape tape;
-    Context training = ctx;
-    training.training = true;
-    training.tape = &tape;
-    const Tensor sums = make_loss_sums(backend);
-    const Var x = s.cached ? prefix : net->forward(training, net->input(training, input), 0, cut);
-    const Var logits = net->forward(training, x, cut, net->stages.size());
-    softmax_cross_entropy(training, logits, device_labels, sums);
-    tape.backward();
-    adam->step(trainable, 1e-5);
-    net->parameters.clear_gradients();
+    workload.run();
     backend->synchronize();
     if (step >= 0) times.push_back(milliseconds(start));
   }
