@@ -14,6 +14,7 @@ using HMODULE = void*;
 #include <cudnn_frontend.h>
 // clang-format on
 
+#include <algorithm>
 #include <array>
 #include <unordered_map>
 
@@ -52,6 +53,22 @@ std::vector<Form> forms_of(const ConvRequest& request) {
   return forms;
 }
 
+/// A form, and where its engines come from.
+struct Attempt {
+  Form form;
+  fe::HeurMode_t mode = fe::HeurMode_t::A;
+};
+
+/// Engines that the heuristics recommend for any form come before those that merely can: a generic engine that fuses
+/// everything is slower than a good one with an epilogue behind it.
+std::vector<Attempt> attempts_of(const ConvRequest& request) {
+  std::vector<Attempt> attempts;
+  for (const auto mode : {fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK}) {
+    for (const Form& form : forms_of(request)) attempts.push_back({form, mode});
+  }
+  return attempts;
+}
+
 fe::DataType_t type_of(Dtype dtype) { return dtype == Dtype::bf16 ? fe::DataType_t::BFLOAT16 : fe::DataType_t::FLOAT; }
 
 /// cuDNN counts dimensions as (N,C,H,W) and learns of NHWC by the strides.
@@ -59,17 +76,18 @@ std::vector<std::int64_t> nhwc_strides(const std::vector<std::int64_t>& dims) {
   return {dims[1] * dims[2] * dims[3], 1, dims[1] * dims[3], dims[1]};
 }
 
-std::string_view text_of(cudnnBackendNumericalNote_t note) {
+std::string_view text_of(fe::NumericalNote_t note) {
+  using Note = fe::NumericalNote_t;
   switch (note) {
-    case CUDNN_NUMERICAL_NOTE_TENSOR_CORE: return "tensor cores";
-    case CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS: return "down-converted inputs";
-    case CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION: return "reduced-precision sums";
-    case CUDNN_NUMERICAL_NOTE_FFT: return "FFT";
-    case CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC: return "nondeterministic";
-    case CUDNN_NUMERICAL_NOTE_WINOGRAD: return "Winograd";
-    case CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_4x4: return "Winograd 4x4";
-    case CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_6x6: return "Winograd 6x6";
-    case CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_13x13: return "Winograd 13x13";
+    case Note::TENSOR_CORE: return "tensor cores";
+    case Note::DOWN_CONVERT_INPUTS: return "down-converted inputs";
+    case Note::REDUCED_PRECISION_REDUCTION: return "reduced-precision sums";
+    case Note::FFT: return "FFT";
+    case Note::NONDETERMINISTIC: return "nondeterministic";
+    case Note::WINOGRAD: return "Winograd";
+    case Note::WINOGRAD_TILE_4x4: return "Winograd 4x4";
+    case Note::WINOGRAD_TILE_6x6: return "Winograd 6x6";
+    case Note::WINOGRAD_TILE_13x13: return "Winograd 13x13";
     default: return "";
   }
 }
@@ -99,14 +117,35 @@ class ConvGraph : public fe::graph::Graph {
     }
   }
 
-  /// Makes the plan at a position of the heuristics' list and learns what it takes.
-  fe::error_t build(std::int64_t index, ConvPlanFacts& facts) {
-    fe::error_t status = build_plan_at_index(index);
+  /// Leaves out engines with one of these notes, or with too large a workspace.
+  void deselect(const std::vector<fe::NumericalNote_t>& notes, std::int64_t workspace_limit) {
+    deselect_numeric_notes(notes);
+    deselect_workspace_greater_than(workspace_limit);
+    left_ = plans.get_barred_engine_configs();  // those that are not barred, whatever it is called
+    position_.clear();
+    std::size_t left = 0;
+    for (const auto& own : plans.numeric_notes) {
+      const bool barred = std::find_first_of(own.begin(), own.end(), notes.begin(), notes.end()) != own.end();
+      position_.push_back(barred ? left_.size() : left++);
+    }
+  }
+
+  [[nodiscard]] bool left_out(std::int64_t index) const {
+    return position_[static_cast<std::size_t>(index)] == left_.size();
+  }
+
+  /// Makes the plan at a position of the heuristics' list, or only asks its engine, and learns what it takes.
+  fe::error_t build(std::int64_t index, bool finish, ConvPlanFacts& facts) {
+    const auto i = static_cast<std::size_t>(index);
     std::int64_t workspace = 0;
-    if (status.is_good()) status = get_workspace_size_plan_at_index(index, workspace);
+    fe::error_t status = finish ? build_plan_at_index(index) : plans.check_support_at_index(index);
+    if (status.is_good()) {
+      status = finish ? get_workspace_size_plan_at_index(index, workspace)
+                      : fe::detail::get_workspace_size(left_.at(position_[i]), workspace);
+    }
     if (status.is_bad()) return status;
     facts.workspace_bytes = static_cast<std::size_t>(workspace);
-    for (const auto note : plans.execution_plans[static_cast<std::size_t>(index)]->getAllNumericNotes()) {
+    for (const auto note : plans.numeric_notes[i]) {
       if (const std::string_view text = text_of(note); !text.empty()) facts.notes.emplace_back(text);
     }
     return status;
@@ -193,6 +232,8 @@ class ConvGraph : public fe::graph::Graph {
   }
 
   ConvProblem p_;
+  fe::EngineConfigList left_;          // engines that were not left out
+  std::vector<std::size_t> position_;  // of each engine in there
 };
 
 /// A plan of a graph. Graphs are shared by the plans that were made of them.
@@ -244,15 +285,13 @@ struct CudnnPlanner::Target {
   int sm = 0;
 
   /// Asks the heuristics for the graph's engines and leaves out those that the rules do not want.
-  fe::error_t prepare(ConvGraph& graph, const ConvRequest& request, std::int64_t workspace_limit) const {
+  fe::error_t prepare(ConvGraph& graph, const ConvRequest& request, fe::HeurMode_t mode,
+                      std::int64_t workspace_limit) const {
     if (properties != nullptr) graph.set_device_properties(properties).set_sm_version(sm);
     fe::error_t status = graph.validate();
     if (status.is_good()) status = graph.build_operation_graph(handle);
-    if (status.is_good()) status = graph.create_execution_plans({fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK});
-    if (status.is_good()) {
-      graph.deselect_numeric_notes(unwanted(request));
-      graph.deselect_workspace_greater_than(workspace_limit);
-    }
+    if (status.is_good()) status = graph.create_execution_plans({mode});
+    if (status.is_good()) graph.deselect(unwanted(request), workspace_limit);
     return status;
   }
 };
@@ -283,23 +322,24 @@ std::string CudnnPlanner::version() const {
 
 std::string CudnnPlanner::for_each_plan(const ConvRequest& request, std::string_view engine, const Use& use) {
   std::string reason;
-  for (const Form& form : forms_of(request)) {
+  const auto because = [&reason](std::string why) {
+    if (reason.empty()) reason = std::move(why);
+  };
+  for (const Attempt& attempt : attempts_of(request)) {
+    const Form& form = attempt.form;
     if (!engine.empty() && !engine.starts_with(fmt::format("{}:", form.name))) continue;
     const auto graph = std::make_shared<ConvGraph>(request, form);
-    const fe::error_t prepared = target_->prepare(*graph, request, workspace_limit);
-    if (prepared.is_bad()) {
-      if (reason.empty()) reason = reason_of(prepared);
-      continue;
-    }
-    for (std::int64_t i = 0; i < graph->get_execution_plan_count(); ++i) {
+    const fe::error_t prepared = target_->prepare(*graph, request, attempt.mode, workspace_limit);
+    if (prepared.is_bad()) because(reason_of(prepared));
+    for (std::int64_t i = 0; prepared.is_good() && i < graph->get_execution_plan_count(); ++i) {
       ConvPlanFacts facts{.engine = engine_name(*graph, form, i), .whole = form.whole, .output = form.output};
       if (!engine.empty() && facts.engine != engine) continue;
-      const fe::error_t built = graph->build(i, facts);
-      if (built.is_bad()) {
-        if (reason.empty()) reason = reason_of(built);
-        continue;
+      if (graph->left_out(i)) continue;
+      if (const fe::error_t built = graph->build(i, finish, facts); built.is_bad()) {
+        because(reason_of(built));
+      } else if (!use(std::make_shared<CudnnPlan>(std::move(facts), graph, i, request.text()))) {
+        return reason;
       }
-      if (!use(std::make_shared<CudnnPlan>(std::move(facts), graph, i, request.text()))) return reason;
     }
   }
   return reason;

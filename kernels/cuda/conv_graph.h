@@ -24,6 +24,9 @@ class CudnnPlanner : public ConvPlanner {
 
   /// Engines that want more workspace are passed over.
   std::int64_t workspace_limit = std::numeric_limits<std::int64_t>::max();
+  /// Off: engines are asked whether they can, but plans are not finished, and so cannot be executed. An engine that is
+  /// compiled at run time then answers in milliseconds instead of a second.
+  bool finish = true;
 
  private:
   struct Target;

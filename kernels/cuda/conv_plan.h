@@ -86,8 +86,8 @@ class ConvPlanner {
 
   /// Gets a plan; returns whether it wants another one.
   using Use = std::function<bool(std::shared_ptr<const ConvPlan>)>;
-  /// Makes plans one by one, the best by the library's judgement first, whole ones before bare ones. `engine` limits
-  /// them to the one of that name. Returns why plans could not be made, empty where none failed.
+  /// Makes plans one by one, the best by the library's judgement first, of its equals a whole one before a bare one.
+  /// `engine` limits them to the one of that name. Returns why plans could not be made, empty where none failed.
   virtual std::string for_each_plan(const ConvRequest& request, std::string_view engine, const Use& use) = 0;
 };
 

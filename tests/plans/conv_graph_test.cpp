@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "kernels/error.h"
 
 namespace thaw::cuda {
@@ -77,12 +79,37 @@ TEST(CudnnPlanner, FindsAPlanAgainByItsName) {
   EXPECT_THAT(plans_of(planner, request, 1, "whole:eng999"), IsEmpty());
 }
 
-TEST(CudnnPlanner, FusesBiasResidualAndEveryActivationInF32) {
+TEST(CudnnPlanner, FusesTheFrozenNetworksEpiloguesInBf16) {
   CudnnPlanner planner(find_device("h200"));
-  for (const char* rest : {"+bias", "+bias+relu", "+bias+residual+relu", "+bias+residual"}) {
-    const Plans plans = plans_of(planner, forward(fmt::format("n4c64h14w14_k64r3s3p1{}", rest)), 1);
+  planner.finish = false;
+  for (const char* rest : {"", "+bias", "+bias+relu", "+bias+residual+relu", "+bias+residual", "+bias+hard_swish",
+                           "+bias+hard_sigmoid", "+bias+relu6"}) {
+    const Plans plans = plans_of(planner, forward(fmt::format("n4c64h14w14_k64r3s3p1{}:bf16", rest)), 1);
     ASSERT_THAT(plans, SizeIs(1)) << rest;
     EXPECT_TRUE(plans[0]->facts().whole) << rest;
+  }
+}
+
+TEST(CudnnPlanner, PrefersARecommendedBareEngineToOneThatMerelyCanDoItAll) {
+  CudnnPlanner planner(find_device("h200"));
+  planner.finish = false;
+  const Plans plans = plans_of(planner, forward("n4c64h14w14_k64r3s3p1+bias+hard_swish"));
+  ASSERT_THAT(plans, Not(IsEmpty()));
+  EXPECT_FALSE(plans.front()->facts().whole);
+  EXPECT_TRUE(std::any_of(plans.begin(), plans.end(), [](const auto& plan) { return plan->facts().whole; }));
+}
+
+TEST(CudnnPlanner, SaysTheSameOfAnEngineThatItAsksAsOfOneThatItFinishes) {
+  CudnnPlanner planner(find_device("h200"));
+  const ConvRequest request = forward("n4c64h14w14_k64r3s3p1+bias+relu");
+  const Plans finished = plans_of(planner, request, 5);
+  planner.finish = false;
+  const Plans asked = plans_of(planner, request, 5);
+  ASSERT_EQ(asked.size(), finished.size());
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    EXPECT_EQ(asked[i]->facts().engine, finished[i]->facts().engine);
+    EXPECT_EQ(asked[i]->facts().workspace_bytes, finished[i]->facts().workspace_bytes);
+    EXPECT_EQ(asked[i]->facts().notes, finished[i]->facts().notes);
   }
 }
 
@@ -90,8 +117,8 @@ TEST(CudnnPlanner, OffersTheBareConvolutionBehindTheWholeProblem) {
   CudnnPlanner planner(find_device("h200"));
   const Plans plans = plans_of(planner, forward("n4c64h14w14_k64r3s3p1+bias+relu:bf16"));
   ASSERT_THAT(plans, Not(IsEmpty()));
-  EXPECT_FALSE(plans.back()->facts().whole);
-  EXPECT_EQ(plans.back()->facts().output, Dtype::bf16);
+  EXPECT_TRUE(plans.front()->facts().whole);
+  EXPECT_TRUE(std::any_of(plans.begin(), plans.end(), [](const auto& plan) { return !plan->facts().whole; }));
 }
 
 TEST(CudnnPlanner, TakesPaddingThatDiffersFromSideToSide) {
