@@ -41,18 +41,6 @@ std::uint64_t seed_of(const std::string& text) {
   return seed;
 }
 
-/// "GFLOPS,GBS" of a measurement that was made before; nothing where the text is empty.
-std::optional<Ceilings> given_roof(const std::string& text) {
-  if (text.empty()) return std::nullopt;
-  Ceilings roof{.gflops_how = "given", .gbs_how = "given"};
-  int read = 0;
-  const int fields = std::sscanf(text.c_str(), "%lf,%lf%n", &roof.gflops, &roof.gbs, &read);
-  const bool good = fields == 2 && static_cast<std::size_t>(read) == text.size() && roof.gflops > 0 && roof.gbs > 0 &&
-                    roof.gflops < 1e9 && roof.gbs < 1e9;
-  require_option(good, "--roof", "GFLOP/s and GB/s such as 200,25", text);
-  return roof;
-}
-
 MeasureOptions measure_options_of(const BenchOptions& options) {
   require_option(options.time_limit > 0 && options.time_limit <= 3600, "--time-limit", "up to 3600 seconds",
                  options.time_limit);
@@ -161,12 +149,22 @@ void add_family(CLI::App& bench, Action& action, const std::string& name, const 
   command->add_option("--check-limit", options->check_limit, "GFLOP that the oracle may spend on a check");
   command->add_option("--flush", options->flush_mib, "MiB swept between cold calls; 0: more than the last cache");
   command->add_option("--seed", options->seed, "of the numbers; left out: a fresh one");
-  command->add_option("--roof", options->roof, "GFLOP/s,GB/s measured before; left out: measured in this run");
   add_output_options(command, *options);
   set_action(command, options, action, run_bench);
 }
 
 }  // namespace
+
+std::optional<Ceilings> given_roof(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  Ceilings roof{.gflops_how = "given", .gbs_how = "given"};
+  int read = 0;
+  const int fields = std::sscanf(text.c_str(), "%lf,%lf%n", &roof.gflops, &roof.gbs, &read);
+  const bool good = fields == 2 && static_cast<std::size_t>(read) == text.size() && roof.gflops > 0 && roof.gbs > 0 &&
+                    roof.gflops < 1e9 && roof.gbs < 1e9;
+  require_option(good, "--roof", "GFLOP/s and GB/s such as 200,25", text);
+  return roof;
+}
 
 void add_bench_net_options(CLI::App* command, BenchOptions& options) {
   command->add_option("--net", options.net, "the problems of a training step of this network");
@@ -175,6 +173,7 @@ void add_bench_net_options(CLI::App* command, BenchOptions& options) {
   command->add_option("--size", options.size, "with --net: height and width of the input in pixels");
   command->add_option("--classes", options.classes, "with --net: of the classifier");
   command->add_option("--batch", options.batch, "images; 0: as the problems say, 32 with --net");
+  command->add_option("--roof", options.roof, "GFLOP/s,GB/s measured before; left out: measured in this run");
 }
 
 void add_bench(CLI::App& app, Action& action) {

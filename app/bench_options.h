@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,9 @@ std::vector<microscope::Request> requests_of(const BenchOptions& options, Dtype 
 
 /// The network that --net names. Throws `Error` (usage).
 microscope::NetOptions net_options_of(const BenchOptions& options, Dtype dtype);
+
+/// "GFLOPS,GBS" of a measurement that was made before; nothing where the text is empty. Throws `Error` (usage).
+std::optional<microscope::Ceilings> given_roof(const std::string& text);
 
 /// Options that `thaw bench step` has too.
 void add_bench_net_options(CLI::App* command, BenchOptions& options);

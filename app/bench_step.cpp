@@ -87,7 +87,9 @@ int run_step(const BenchOptions& options, Console& console) {
   if (options.net.empty()) fail(ErrorKind::usage, "--net is needed: `thaw bench step` runs a whole network");
   const Device device = open_device(options.device);
   const NetOptions net = net_options_of(options, device.dtype);
-  const Ceilings roof = measure_ceilings(*device.backend, device.dtype, device.backend->info().threads);
+  const std::optional<Ceilings> given = given_roof(options.roof);
+  const Ceilings roof =
+      given ? *given : measure_ceilings(*device.backend, device.dtype, device.backend->info().threads);
   const StepReport report = time_step(device.backend, net, {.limit = options.time_limit});
   if (options.json) {
     print_json(console.out, to_json(report, net, device, roof));

@@ -12,7 +12,7 @@ namespace thaw::microscope {
 /// One row of a run as it is compared: a median with its interval, in milliseconds.
 struct Measured {
   double median = 0;
-  std::optional<Interval> interval;
+  std::optional<Interval> interval = {};
 };
 
 enum class Change {
