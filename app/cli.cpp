@@ -34,6 +34,7 @@ void add_commands(CLI::App& app, Action& action) {
   add_data(app, action);
   add_fetch(app, action);
   add_devices(app, action);
+  add_bench(app, action);
   add_completion(app, action);
   add_manual(app, action);
 }

@@ -21,6 +21,7 @@ void add_weights(CLI::App& app, Action& action);
 void add_data(CLI::App& app, Action& action);
 void add_fetch(CLI::App& app, Action& action);
 void add_devices(CLI::App& app, Action& action);
+void add_bench(CLI::App& app, Action& action);
 // What these two print is made from all the commands of `app`, whenever those are added.
 void add_completion(CLI::App& app, Action& action);
 void add_manual(CLI::App& app, Action& action);

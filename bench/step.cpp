@@ -17,10 +17,10 @@
 #include <string>
 #include <vector>
 
-#include "bench/timed_backend.h"
 #include "framework/optimizer.h"
 #include "kernels/error.h"
 #include "kernels/pointwise.h"
+#include "microscope/timed_backend.h"
 #include "models/selector.h"
 #include "models/zoo.h"
 
@@ -91,8 +91,9 @@ double milliseconds(const std::chrono::steady_clock::time_point& since) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - since).count();
 }
 
-std::vector<std::pair<std::string, bench::Work>> profile_rows(const bench::TimedBackend& timed, const Setting& s) {
-  std::vector<std::pair<std::string, bench::Work>> rows;
+std::vector<std::pair<std::string, microscope::Work>> profile_rows(const microscope::TimedBackend& timed,
+                                                                   const Setting& s) {
+  std::vector<std::pair<std::string, microscope::Work>> rows;
   for (const auto& row : s.by_problem ? timed.problems : timed.kinds) rows.push_back(row);
   std::sort(rows.begin(), rows.end(),
             [](const auto& a, const auto& b) { return a.second.milliseconds > b.second.milliseconds; });
@@ -100,13 +101,13 @@ std::vector<std::pair<std::string, bench::Work>> profile_rows(const bench::Timed
 }
 
 /// The share of the machine's ceilings, 0 where they were not given.
-double share_of_ceiling(const bench::Work& work, const Setting& s) {
+double share_of_ceiling(const microscope::Work& work, const Setting& s) {
   if (s.ceiling_gflops <= 0 || s.ceiling_gbs <= 0 || work.milliseconds <= 0) return 0;
   const double least = std::max(work.flops / s.ceiling_gflops, work.bytes / s.ceiling_gbs) / 1e6;
   return least / work.milliseconds;
 }
 
-void print_profile(const bench::TimedBackend& timed, const Setting& s) {
+void print_profile(const microscope::TimedBackend& timed, const Setting& s) {
   for (const auto& [name, work] : profile_rows(timed, s)) {
     const double seconds = work.milliseconds / 1000;
     std::printf("%9.2f ms %5lld calls %8.1f GFLOP/s %7.1f GB/s  ", work.milliseconds / s.steps,
@@ -116,7 +117,7 @@ void print_profile(const bench::TimedBackend& timed, const Setting& s) {
   }
 }
 
-nlohmann::json profile_json(const bench::TimedBackend& timed, const Setting& s) {
+nlohmann::json profile_json(const microscope::TimedBackend& timed, const Setting& s) {
   nlohmann::json rows = nlohmann::json::array();
   for (const auto& [name, work] : profile_rows(timed, s)) {
     rows.push_back({{"kind", name},
@@ -135,7 +136,8 @@ long peak_rss_mib() {
   return usage.ru_maxrss >> 10;
 }
 
-void report(const Setting& s, std::vector<double> times, const Backend& backend, const bench::TimedBackend* timed) {
+void report(const Setting& s, std::vector<double> times, const Backend& backend,
+            const microscope::TimedBackend* timed) {
   std::sort(times.begin(), times.end());
   const auto at = [&times](double q) {
     return times[static_cast<std::size_t>(q * static_cast<double>(times.size() - 1) + 0.5)];
@@ -231,8 +233,8 @@ class Workload {
 
 void run(const Setting& s) {
   std::shared_ptr<Backend> backend = make_backend(s.device, s.options);
-  std::shared_ptr<bench::TimedBackend> timed;
-  if (s.profile) backend = timed = std::make_shared<bench::TimedBackend>(backend);
+  std::shared_ptr<microscope::TimedBackend> timed;
+  if (s.profile) backend = timed = std::make_shared<microscope::TimedBackend>(backend);
   Workload workload(s, backend);
   std::vector<double> times;
   for (int step = -2; step < s.steps; ++step) {

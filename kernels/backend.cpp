@@ -1,5 +1,6 @@
 #include "kernels/backend.h"
 
+#include <chrono>
 #include <cmath>
 
 #include "kernels/error.h"
@@ -12,7 +13,26 @@ std::string elements(Dtype dtype, std::int64_t count) {
   return fmt::format("{} elements of {}", count, name_of(dtype));
 }
 
+class SteadyStopwatch : public Stopwatch {
+ public:
+  explicit SteadyStopwatch(Backend& backend) : backend_(backend) {}
+  void start() override {
+    backend_.synchronize();
+    start_ = std::chrono::steady_clock::now();
+  }
+  double stop() override {
+    backend_.synchronize();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+ private:
+  Backend& backend_;
+  std::chrono::steady_clock::time_point start_ = {};
+};
+
 }  // namespace
+
+std::unique_ptr<Stopwatch> Backend::stopwatch() { return std::make_unique<SteadyStopwatch>(*this); }
 
 void Backend::not_offered(std::string_view call, std::string_view problem) const {
   fail(ErrorKind::device, "[{}] the {} backend does not offer this call for {}; choose another --device", call, name(),

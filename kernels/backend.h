@@ -114,6 +114,16 @@ struct DeviceInfo {
   Dtype best_dtype = Dtype::f32;  ///< what `--dtype auto` means there
 };
 
+/// Times work on a device; made by `Backend::stopwatch`, for one measurement at a time.
+class Stopwatch {
+ public:
+  virtual ~Stopwatch() = default;
+  /// What the backend is asked to do from now on is timed.
+  virtual void start() = 0;
+  /// Waits until that is done and returns the seconds that it took.
+  virtual double stop() = 0;
+};
+
 /// Computes problems on one device. Calls may return before the work is done (GPU streams); `download` and
 /// `synchronize` wait. A backend overrides what it offers: a call that it does not offer throws `Error` (device) naming
 /// the call and the problem, and `supports` says so beforehand. There is no silent fallback.
@@ -139,6 +149,9 @@ class Backend {
   virtual void copy(void* to, const void* from, std::size_t bytes) = 0;
   virtual void zero(void* device, std::size_t bytes) = 0;
   virtual void synchronize() {}
+  /// Waits for the device on both sides of the work and reads the host's steady clock, unless the device has a clock of
+  /// its own. The backend must outlive it.
+  virtual std::unique_ptr<Stopwatch> stopwatch();
   /// Bytes on this device that the host may read and write directly, or null where there are none (GPU).
   virtual void* host_view(void* device) {
     (void)device;

@@ -65,6 +65,11 @@ void CudaBackend::synchronize() {
   memory_.check();
 }
 
+std::unique_ptr<Stopwatch> CudaBackend::stopwatch() {
+  auto own = gpu_.stopwatch();
+  return own != nullptr ? std::move(own) : Backend::stopwatch();
+}
+
 std::unique_ptr<Recording> CudaBackend::record(const std::function<void()>& work) {
   if (!can_record()) return Backend::record(work);
   recording_ = true;

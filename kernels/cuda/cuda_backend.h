@@ -33,6 +33,7 @@ class CudaBackend : public Backend, private cuda::Workspace {
   void zero(void* device, std::size_t bytes) override { gpu_.fill(device, 0, bytes); }
   /// Also reports what guarded memory noticed.
   void synchronize() override;
+  std::unique_ptr<Stopwatch> stopwatch() override;
   /// Guarded memory goes back to the device, so that a recording would run on addresses that are gone.
   [[nodiscard]] bool can_record() const override { return !guarded_; }
   std::unique_ptr<Recording> record(const std::function<void()>& work) override;

@@ -98,6 +98,41 @@ Stream Gpu::stream() const { return state_->stream; }
 
 int Gpu::multiprocessors() const { return state_->multiprocessors; }
 
+namespace {
+
+/// Two events in the stream.
+class EventStopwatch : public Stopwatch {
+ public:
+  explicit EventStopwatch(cudaStream_t stream) : stream_(stream) {
+    THAW_CUDA(cudaEventCreate(&begin_));
+    THAW_CUDA(cudaEventCreate(&end_));
+  }
+  ~EventStopwatch() override {
+    cudaEventDestroy(begin_);
+    cudaEventDestroy(end_);
+  }
+  EventStopwatch(const EventStopwatch&) = delete;
+  EventStopwatch& operator=(const EventStopwatch&) = delete;
+
+  void start() override { THAW_CUDA(cudaEventRecord(begin_, stream_)); }
+  double stop() override {
+    float milliseconds = 0;
+    THAW_CUDA(cudaEventRecord(end_, stream_));
+    THAW_CUDA(cudaEventSynchronize(end_));
+    THAW_CUDA(cudaEventElapsedTime(&milliseconds, begin_, end_));
+    return milliseconds * 1e-3;
+  }
+
+ private:
+  cudaStream_t stream_;
+  cudaEvent_t begin_ = nullptr;
+  cudaEvent_t end_ = nullptr;
+};
+
+}  // namespace
+
+std::unique_ptr<Stopwatch> Gpu::stopwatch() { return std::make_unique<EventStopwatch>(state_->stream); }
+
 void* Gpu::take(std::size_t bytes) {
   void* block = nullptr;
   const cudaError_t status = cudaMalloc(&block, bytes);

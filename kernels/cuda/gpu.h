@@ -45,6 +45,8 @@ class Gpu : public RawMemory {
   /// waits, which cannot be repeated.
   std::unique_ptr<Recording> record(const std::function<void()>& work);
   void replay(const Recording& recording);
+  /// By the device's own clock; null where it has none.
+  std::unique_ptr<Stopwatch> stopwatch();
 
  private:
   void require_running(const char* call) const;

@@ -37,35 +37,6 @@ class Services : public ConvServices {
   DeviceMemory& memory_;
 };
 
-/// Two moments in the stream.
-class EventPair {
- public:
-  EventPair() {
-    THAW_CUDA(cudaEventCreate(&begin_));
-    THAW_CUDA(cudaEventCreate(&end_));
-  }
-  ~EventPair() {
-    cudaEventDestroy(begin_);
-    cudaEventDestroy(end_);
-  }
-  EventPair(const EventPair&) = delete;
-  EventPair& operator=(const EventPair&) = delete;
-
-  void begin(Stream stream) { THAW_CUDA(cudaEventRecord(begin_, stream)); }
-  void end(Stream stream) { THAW_CUDA(cudaEventRecord(end_, stream)); }
-  /// Waits for the second moment.
-  double seconds() {
-    float milliseconds = 0;
-    THAW_CUDA(cudaEventSynchronize(end_));
-    THAW_CUDA(cudaEventElapsedTime(&milliseconds, begin_, end_));
-    return milliseconds * 1e-3;
-  }
-
- private:
-  cudaEvent_t begin_ = nullptr;
-  cudaEvent_t end_ = nullptr;
-};
-
 std::string device_name() {
   int ordinal = 0;
   cudaDeviceProp properties = {};
@@ -154,13 +125,13 @@ class NvidiaLibrary : public Library {
     pointers.out = request.direction == ConvDirection::forward ? y.data()
                    : request.direction == ConvDirection::data  ? x.data()
                                                                : w.data();
-    EventPair events;
+    const auto stopwatch = gpu_.stopwatch();
     double best = std::numeric_limits<double>::max();
     for (int run = -warm_ups; run < runs; ++run) {
-      events.begin(gpu_.stream());
+      stopwatch->start();
       convs_.run(request, plan, pointers);
-      events.end(gpu_.stream());
-      if (run >= 0) best = std::min(best, events.seconds());
+      const double seconds = stopwatch->stop();
+      if (run >= 0) best = std::min(best, seconds);
     }
     return best;
   }

@@ -67,6 +67,8 @@ std::unique_ptr<Recording> Gpu::record(const std::function<void()>& work) {
   return recording;
 }
 
+std::unique_ptr<Stopwatch> Gpu::stopwatch() { return nullptr; }
+
 void Gpu::replay(const Recording& recording) {
   for (const auto& call : dynamic_cast<const CallRecording&>(recording).calls) call();
 }

@@ -1,8 +1,8 @@
-#include "bench/timed_backend.h"
+#include "microscope/timed_backend.h"
 
 #include <fmt/format.h>
 
-namespace thaw::bench {
+namespace thaw::microscope {
 
 namespace {
 
@@ -149,4 +149,4 @@ void TimedBackend::sgd(Dtype master, std::span<const UpdateSlot> slots, const Sg
   timed("sgd", "", 0, 0, [&] { inner_->sgd(master, slots, step); });
 }
 
-}  // namespace thaw::bench
+}  // namespace thaw::microscope

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <map>
 #include <memory>
 #include <string>
@@ -8,7 +7,7 @@
 
 #include "kernels/backend.h"
 
-namespace thaw::bench {
+namespace thaw::microscope {
 
 /// What the calls of one kind of work did: wall time, arithmetic and the least bytes that they had to move.
 struct Work {
@@ -19,10 +18,10 @@ struct Work {
 };
 
 /// Forwards every call to another backend and adds up, by kind of layer ("conv 1x1 forward") and by problem, how long
-/// it took. Meant for backends whose calls return when the work is done.
+/// it took. Waits for the device behind every call, so that the sum is more than a step takes without it.
 class TimedBackend : public Backend {
  public:
-  explicit TimedBackend(std::shared_ptr<Backend> inner) : inner_(std::move(inner)) {}
+  explicit TimedBackend(std::shared_ptr<Backend> inner) : inner_(std::move(inner)), watch_(inner_->stopwatch()) {}
 
   std::map<std::string, Work> kinds;     ///< by kind
   std::map<std::string, Work> problems;  ///< by kind and problem text
@@ -43,6 +42,7 @@ class TimedBackend : public Backend {
   void copy(void* to, const void* from, std::size_t bytes) override { inner_->copy(to, from, bytes); }
   void zero(void* device, std::size_t bytes) override { inner_->zero(device, bytes); }
   void synchronize() override { inner_->synchronize(); }
+  std::unique_ptr<Stopwatch> stopwatch() override { return inner_->stopwatch(); }
   void* host_view(void* device) override { return inner_->host_view(device); }
 
   void conv_forward(const ConvProblem& problem, const ConvForward& args) override;
@@ -79,9 +79,9 @@ class TimedBackend : public Backend {
  private:
   template <class Call>
   void timed(const std::string& kind, const std::string& problem, double flops, double bytes, const Call& call) {
-    const auto start = std::chrono::steady_clock::now();
+    watch_->start();
     call();
-    const double spent = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    const double spent = watch_->stop() * 1000;
     for (Work* work : {&kinds[kind], &problems[kind + " " + problem]}) {
       work->milliseconds += spent;
       work->flops += flops;
@@ -91,6 +91,7 @@ class TimedBackend : public Backend {
   }
 
   std::shared_ptr<Backend> inner_;
+  std::unique_ptr<Stopwatch> watch_;
 };
 
-}  // namespace thaw::bench
+}  // namespace thaw::microscope
