@@ -29,6 +29,7 @@ void add_commands(CLI::App& app, Action& action) {
   add_predict(app, action);
   add_features(app, action);
   add_describe(app, action);
+  add_plan(app, action);
   add_trace(app, action);
   add_weights(app, action);
   add_data(app, action);

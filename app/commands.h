@@ -16,6 +16,7 @@ void add_eval(CLI::App& app, Action& action);
 void add_predict(CLI::App& app, Action& action);
 void add_features(CLI::App& app, Action& action);
 void add_describe(CLI::App& app, Action& action);
+void add_plan(CLI::App& app, Action& action);
 void add_trace(CLI::App& app, Action& action);
 void add_weights(CLI::App& app, Action& action);
 void add_data(CLI::App& app, Action& action);

@@ -50,6 +50,7 @@ StepRecord record_step(const StepQuestion& question) {
 
   StepRecord record;
   record.cut = network->cut();
+  record.cut_name = network->stages.at(record.cut).name;  // a head always trains
   record.memory.weights = backend->stats().used_bytes;
   record.memory.gradients = trainable_bytes(*network);
   record.memory.optimizer = 2 * record.memory.gradients;

@@ -34,6 +34,7 @@ struct StepMemory {
 /// What one training step asks of its backend, without computing it.
 struct StepRecord {
   std::size_t cut = 0;           ///< the first stage that a step runs
+  std::string cut_name = {};     ///< its name
   std::vector<ConvCall> prefix;  ///< of the stages before the cut, once a batch of images
   std::vector<ConvCall> step;
   StepMemory memory;

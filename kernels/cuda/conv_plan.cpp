@@ -1,4 +1,4 @@
-#include "kernels/cuda/conv_plan.h"
+#include "kernels/cuda/conv_survey.h"
 
 namespace thaw::cuda {
 
@@ -29,6 +29,13 @@ ConvRequest make_request(const ConvProblem& problem, ConvDirection direction, co
   }
   request.rules.tf32 = rules.tf32 && problem.dtype == Dtype::f32;
   return request;
+}
+
+std::size_t SurveyRow::scratch_bytes() const {
+  if (own_kernel) return 0;
+  const ConvProblem& p = request.problem;
+  const bool cast = p.dtype != Dtype::f32 && (request.direction != ConvDirection::filter || facts.output != Dtype::f32);
+  return facts.workspace_bytes + (cast ? static_cast<std::size_t>(p.filter_size()) * size_of(p.dtype) : 0);
 }
 
 }  // namespace thaw::cuda

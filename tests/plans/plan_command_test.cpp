@@ -1,0 +1,69 @@
+// `thaw plan` as its user calls it.
+#include <gmock/gmock.h>
+
+#include "tests/app/support.h"
+
+namespace thaw::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+nlohmann::json plan(std::vector<std::string> more) {
+  std::vector<std::string> words = {"plan", "mobilenet_v3_small", "--gpu", "h200", "--json"};
+  words.insert(words.end(), more.begin(), more.end());
+  const Outcome outcome = call(words);
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  return nlohmann::json::parse(outcome.out);
+}
+
+TEST(PlanCommand, TellsTheEngineOfEveryConvolutionAndTheMemory) {
+  const nlohmann::json report = plan({"--unfreeze", "blocks:3"});
+  EXPECT_EQ(report["gpu"], "NVIDIA H200");
+  EXPECT_EQ(report["cut"], "block_8");
+  EXPECT_TRUE(report["fits"]);
+  EXPECT_EQ(report["without_engine"], 0);
+  int own = 0, prefix = 0;
+  for (const auto& conv : report["convolutions"]) {
+    EXPECT_NE(conv["engine"].is_null(), !conv["own_kernel"].get<bool>()) << conv;
+    own += conv["own_kernel"].get<bool>() ? 1 : 0;
+    prefix += conv["part"] == "prefix" ? 1 : 0;
+  }
+  EXPECT_GT(own, 0);
+  EXPECT_GT(prefix, 0);
+  const nlohmann::json& memory = report["memory"];
+  EXPECT_EQ(memory["optimizer"].get<std::size_t>(), 2 * memory["gradients"].get<std::size_t>());
+  EXPECT_EQ(memory["total"].get<std::size_t>(),
+            std::max(memory["prefix_peak"].get<std::size_t>(), memory["step_peak"].get<std::size_t>()) +
+                memory["scratch"].get<std::size_t>());
+}
+
+TEST(PlanCommand, NeedsMoreMemoryForALargerBatch) {
+  const auto total = [](const char* batch) { return plan({"--batch", batch})["memory"]["total"].get<double>(); };
+  EXPECT_GT(total("64"), 1.5 * total("32"));
+}
+
+TEST(PlanCommand, SaysWhereABatchDoesNotFit) {
+  const Outcome outcome = call({"plan", "resnet50", "--gpu", "rtx4090", "--batch", "2048"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("does NOT fit; choose a smaller --batch"));
+}
+
+TEST(PlanCommand, FailsWhereAConvolutionHasNoEngine) {
+  const Outcome outcome = call({"plan", "mobilenet_v3_small", "--gpu", "t4"});
+  EXPECT_EQ(outcome.code, exit_device);
+  EXPECT_THAT(outcome.err, HasSubstr("have no engine on Tesla T4; choose another --dtype or --gpu"));
+}
+
+TEST(PlanCommand, ReadsAGpuFromAFileAndRefusesWhatIsNone) {
+  const TempFolder folder;
+  std::ofstream(folder.at("gpu.json")) << "{}";
+  const Outcome bad = call({"plan", "mobilenet_v3_small", "--gpu", folder.at("gpu.json")});
+  EXPECT_EQ(bad.code, exit_data);
+  EXPECT_THAT(bad.err, HasSubstr("a GPU's description wants"));
+  const Outcome unknown = call({"plan", "mobilenet_v3_small", "--gpu", "h20"});
+  EXPECT_EQ(unknown.code, exit_usage);
+  EXPECT_THAT(unknown.err, HasSubstr("did you mean 'h200'"));
+}
+
+}  // namespace
+}  // namespace thaw::testing
