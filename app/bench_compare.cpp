@@ -81,8 +81,9 @@ nlohmann::json to_json(const ComparisonReport& report, const CompareOptions& opt
 int run_compare(const CompareOptions& options, Console& console) {
   parse_choice(options.by, "--by", {"cold", "hot"});
   require_option(options.margin >= 0 && options.margin <= 100, "--margin", "a percentage of 0 to 100", options.margin);
-  const ComparisonReport report = compare_runs(read_report(options.a), options.a, read_report(options.b), options.b,
-                                               options.by, options.margin / 100);
+  const nlohmann::json a = read_report(options.a);
+  const nlohmann::json b = read_report(options.b);
+  const ComparisonReport report = compare_runs(a, options.a, b, options.b, options.by, options.margin / 100);
   if (report.rows.empty()) {
     fail(ErrorKind::data, "'{}' and '{}' have no row in common; compare runs of the same problems", options.a,
          options.b);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <fmt/format.h>
+
 #include <map>
 #include <memory>
 #include <string>
@@ -82,7 +84,7 @@ class TimedBackend : public Backend {
     watch_->start();
     call();
     const double spent = watch_->stop() * 1000;
-    for (Work* work : {&kinds[kind], &problems[kind + " " + problem]}) {
+    for (Work* work : {&kinds[kind], &problems[fmt::format("{} {}", kind, problem)]}) {
       work->milliseconds += spent;
       work->flops += flops;
       work->bytes += bytes;
