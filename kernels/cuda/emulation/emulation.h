@@ -7,6 +7,9 @@
 // wait for each other. Logic, bounds (AddressSanitizer) and races (ThreadSanitizer knows each fiber as a thread, and
 // only barriers and atomics as order) show here; speed does not.
 
+// The names are CUDA's.
+// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming)
+
 #define __global__
 #define __device__
 #define __host__
@@ -38,6 +41,8 @@ inline void __threadfence() {}
 inline unsigned atomicAdd(unsigned* address, unsigned value) {
   return __atomic_fetch_add(address, value, __ATOMIC_SEQ_CST);
 }
+
+// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
 
 namespace thaw::cuda {
 
