@@ -322,8 +322,8 @@ std::string CudnnPlanner::version() const {
 
 std::string CudnnPlanner::for_each_plan(const ConvRequest& request, std::string_view engine, const Use& use) {
   std::string reason;
-  const auto because = [&reason](std::string why) {
-    if (reason.empty()) reason = std::move(why);
+  const auto because = [&reason](const std::string& why) {
+    if (reason.empty()) reason = why;
   };
   for (const Attempt& attempt : attempts_of(request)) {
     const Form& form = attempt.form;
