@@ -22,6 +22,7 @@ void add_device_options(CLI::App* command, DeviceOptions& options) {
   command->add_option("--device", options.device, "auto (the best there is), cpu, cuda or reference");
   command->add_option("--dtype", options.dtype, "of activations: f32, bf16, auto (what the device is best at), f64");
   command->add_option("--threads", options.threads, "processor threads; 0: all");
+  add_gpu_options(command, options);
 }
 
 void add_model_options(CLI::App* command, SessionOptions& options) {

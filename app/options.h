@@ -24,6 +24,16 @@ void set_action(CLI::App* command, const std::shared_ptr<Options>& options, Acti
       [options, &action, work] { action = [options, work](Console& console) { return work(*options, console); }; });
 }
 
+/// What a GPU's libraries may do: `tf32`, `fast` and `autotune` of some options.
+template <class Options>
+void add_gpu_options(CLI::App* command, Options& options) {
+  command->add_flag("--tf32", options.tf32, "on a GPU: f32 products with mantissas of 10 bits, on tensor cores");
+  command->add_flag("--fast", options.fast,
+                    "on a GPU: algorithms that do not repeat bit by bit, where they are faster");
+  command->add_flag("--autotune", options.autotune,
+                    "on a GPU: choose each convolution's algorithm by timing; choices are kept in the cache folder");
+}
+
 void add_device_options(CLI::App* command, DeviceOptions& options);
 /// --model (optional where the weights file names it) and --weights.
 void add_model_options(CLI::App* command, SessionOptions& options);

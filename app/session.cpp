@@ -100,7 +100,9 @@ Device open_device(const DeviceOptions& options) {
   require_option(options.threads >= 0 && options.threads <= max_threads, "--threads", "0 (all) to 1024",
                  options.threads);
   Device device;
-  device.backend = make_backend(options.device, {.threads = options.threads});
+  device.backend = make_backend(
+      options.device,
+      {.threads = options.threads, .tf32 = options.tf32, .fast = options.fast, .autotune = options.autotune});
   const DeviceInfo info = device.backend->info();
   device.dtype = parse_dtype(options.dtype, info);
   if (!device.backend->supports(device.dtype)) {

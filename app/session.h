@@ -17,6 +17,7 @@ struct DeviceOptions {
   std::string device = "auto";
   std::string dtype = "auto";
   int threads = 0;
+  bool tf32 = false, fast = false, autotune = false;  ///< `BackendOptions`
 };
 
 /// A device with the type that activations have on it.

@@ -28,7 +28,12 @@ SessionOptions session_options(const TrainSettings& settings, const Dataset& dat
       .classes = dataset.class_count(), .hidden = parse_widths(settings.head, "--head"), .dropout = settings.dropout};
   options.class_names = dataset.class_names();
   options.seed = settings.seed;
-  options.device = {.device = settings.device, .dtype = settings.dtype, .threads = settings.threads};
+  options.device = {.device = settings.device,
+                    .dtype = settings.dtype,
+                    .threads = settings.threads,
+                    .tf32 = settings.tf32,
+                    .fast = settings.fast,
+                    .autotune = settings.autotune};
   return options;
 }
 

@@ -24,11 +24,13 @@ constexpr auto kFields = std::make_tuple(
     std::pair("optimizer", &TrainSettings::optimizer), std::pair("dropout", &TrainSettings::dropout),
     std::pair("head", &TrainSettings::head), std::pair("size", &TrainSettings::size),
     std::pair("dtype", &TrainSettings::dtype), std::pair("device", &TrainSettings::device),
-    std::pair("seed", &TrainSettings::seed), std::pair("threads", &TrainSettings::threads),
-    std::pair("flip", &TrainSettings::flip), std::pair("crop", &TrainSettings::crop),
-    std::pair("bad_images", &TrainSettings::bad_images), std::pair("no_cache", &TrainSettings::no_cache),
-    std::pair("cache_limit", &TrainSettings::cache_limit), std::pair("image_cache", &TrainSettings::image_cache),
-    std::pair("early_stop", &TrainSettings::early_stop), std::pair("train_eval", &TrainSettings::train_eval),
+    std::pair("tf32", &TrainSettings::tf32), std::pair("fast", &TrainSettings::fast),
+    std::pair("autotune", &TrainSettings::autotune), std::pair("seed", &TrainSettings::seed),
+    std::pair("threads", &TrainSettings::threads), std::pair("flip", &TrainSettings::flip),
+    std::pair("crop", &TrainSettings::crop), std::pair("bad_images", &TrainSettings::bad_images),
+    std::pair("no_cache", &TrainSettings::no_cache), std::pair("cache_limit", &TrainSettings::cache_limit),
+    std::pair("image_cache", &TrainSettings::image_cache), std::pair("early_stop", &TrainSettings::early_stop),
+    std::pair("train_eval", &TrainSettings::train_eval),
     std::pair("checkpoint_steps", &TrainSettings::checkpoint_steps));
 
 template <class Use>
@@ -78,6 +80,7 @@ void add_machine_options(CLI::App* command, TrainSettings& s) {
   command->add_option("--device", s.device, "auto (the best there is), cpu, cuda or reference");
   command->add_option("--dtype", s.dtype, "of activations: f32, bf16 or auto (what the device is best at)");
   command->add_option("--threads", s.threads, "processor threads; 0: all");
+  add_gpu_options(command, s);
   command->add_flag("--no-cache", s.no_cache, "compute the frozen part of the network again in every epoch");
   command->add_option("--cache-limit", s.cache_limit, "memory for the frozen part's output; more goes to a file");
   command->add_option("--image-cache", s.image_cache, "memory for decoded photos");
@@ -136,6 +139,8 @@ TrainSettings train_settings_from(const nlohmann::json& json) {
     using Field = std::remove_reference_t<decltype(field)>;
     if constexpr (std::integral<Field> && !std::same_as<Field, bool>) {
       field = whole_number<Field>(json.at(name));
+    } else if constexpr (std::same_as<Field, bool>) {
+      field = json.value(name, field);  // a run of an older version has fewer flags
     } else {
       json.at(name).get_to(field);
     }

@@ -29,6 +29,7 @@ struct TrainSettings {
   int size = 0;
   std::string dtype = "auto";
   std::string device = "auto";
+  bool tf32 = false, fast = false, autotune = false;  ///< `BackendOptions`
   std::uint64_t seed = 0;
   int threads = 0;
   bool flip = false, crop = false;
