@@ -163,12 +163,34 @@ void PrefixCache::put(std::span<const int> images, const Tensor& activations) {
   }
   if (!file_.empty() && temporary_.empty()) create_file_from_sealed();
   const auto* from = activations.data_as<const std::byte>();
+  const bool resident = keep_on(activations.backend());
   for (std::size_t i = 0; i < images.size(); ++i) {
     const auto image = static_cast<std::size_t>(images[i]);
     activations.backend()->download(rows_ + image * row_bytes_, from + i * row_bytes_, row_bytes_);
     if (on_disk()) forget(rows_ + image * row_bytes_, row_bytes_);
     filled_[image] = 1;
+    if (resident_.defined()) is_resident_[image] = 0;
+    if (!resident) continue;
+    activations.backend()->copy(resident_.data_as<std::byte>() + image * row_bytes_, from + i * row_bytes_, row_bytes_);
+    is_resident_[image] = 1;
   }
+}
+
+bool PrefixCache::keep_on(const std::shared_ptr<Backend>& backend) const {
+  if (resident_.defined()) return resident_.backend() == backend;
+  if (has_no_room_) return false;
+  try {
+    std::vector<std::int64_t> dims = row_shape_.to_vector();
+    dims.insert(dims.begin(), static_cast<std::int64_t>(filled_.size()));
+    const Tensor probe = Tensor::empty(backend, {1}, dtype_);
+    if (backend->host_view(probe.data()) == nullptr) {
+      resident_ = Tensor::empty(backend, Shape(std::span<const std::int64_t>(dims)), dtype_);
+      is_resident_.assign(filled_.size(), 0);
+    }
+  } catch (const Error&) {  // the device is full: the host's rows serve as well, only slower
+  }
+  has_no_room_ = !resident_.defined();
+  return !has_no_room_;
 }
 
 void PrefixCache::create_file_from_sealed() {
@@ -183,11 +205,18 @@ Tensor PrefixCache::gather(const std::shared_ptr<Backend>& backend, std::span<co
   dims.insert(dims.begin(), static_cast<std::int64_t>(images.size()));
   const Tensor out = Tensor::empty(backend, Shape(std::span<const std::int64_t>(dims)), dtype_);
   auto* to = out.data_as<std::byte>();
+  const bool resident = keep_on(backend);
   for (std::size_t i = 0; i < images.size(); ++i) {
     const auto image = static_cast<std::size_t>(images[i]);
     if (filled_[image] == 0) fail(ErrorKind::failed, "[prefix cache] image {} was never put in", image);
-    backend->upload(to + i * row_bytes_, rows_ + image * row_bytes_, row_bytes_);
-    if (on_disk()) forget(rows_ + image * row_bytes_, row_bytes_);
+    std::byte* kept = resident ? resident_.data_as<std::byte>() + image * row_bytes_ : nullptr;
+    if (kept == nullptr || is_resident_[image] == 0) {
+      backend->upload(kept != nullptr ? kept : to + i * row_bytes_, rows_ + image * row_bytes_, row_bytes_);
+      if (on_disk()) forget(rows_ + image * row_bytes_, row_bytes_);
+    }
+    if (kept == nullptr) continue;
+    is_resident_[image] = 1;
+    backend->copy(to + i * row_bytes_, kept, row_bytes_);
   }
   return out;
 }

@@ -31,13 +31,16 @@ class PrefixCache {
   [[nodiscard]] bool has(int image) const { return filled_[static_cast<std::size_t>(image)] != 0; }
   /// Stores the rows of `activations` (n, row_shape) for these images; rows beyond `images.size()` are padding.
   void put(std::span<const int> images, const Tensor& activations);
-  /// The rows of these images as one tensor on `backend`, (n, row_shape).
+  /// The rows of these images as one tensor on `backend`, (n, row_shape). On a device whose memory the host cannot
+  /// read, rows stay there once they were used, where there is room for all of them.
   [[nodiscard]] Tensor gather(const std::shared_ptr<Backend>& backend, std::span<const int> images) const;
   /// Makes a file-backed cache durable once every wanted row is in.
   void seal();
 
   [[nodiscard]] std::size_t bytes() const { return row_bytes_ * filled_.size(); }
   [[nodiscard]] bool on_disk() const { return !file_.empty(); }
+  /// Whether rows are kept on the device too.
+  [[nodiscard]] bool on_device() const { return resident_.defined(); }
   [[nodiscard]] const std::string& key() const { return key_; }
 
  private:
@@ -45,6 +48,8 @@ class PrefixCache {
   void create_file();
   void create_file_from_sealed();
   [[nodiscard]] std::size_t header_bytes() const;
+  /// Makes room for every row on a device that the host cannot read; false where rows have to come from the host.
+  bool keep_on(const std::shared_ptr<Backend>& backend) const;
 
   std::string key_;
   Shape row_shape_;
@@ -56,6 +61,11 @@ class PrefixCache {
   std::byte* base_ = nullptr;        // mapping, header included; or null
   std::vector<std::byte> memory_;
   std::byte* rows_ = nullptr;
+
+  // A copy on the device: what it holds says nothing that the host's rows do not.
+  mutable Tensor resident_;
+  mutable std::vector<char> is_resident_;
+  mutable bool has_no_room_ = false;
 };
 
 /// A digest of what the activations before stage `cut` depend on: model, input size, cut, dtype, backend, the batch it

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "kernels/error.h"
+#include "kernels/reference/reference_backend.h"
 #include "tests/framework/support.h"
 
 namespace thaw {
@@ -157,6 +158,48 @@ TEST(Trainer, CachedAndRecomputedPrefixGiveTheSameBits) {
   EXPECT_EQ(cached.images.streamed, 18) << "each image is decoded once";
   EXPECT_EQ(plain.images.streamed, 3 * 18);
   EXPECT_EQ(cached.trainer->evaluate(numbers(0, 22)).loss, plain.trainer->evaluate(numbers(0, 22)).loss);
+}
+
+/// A device that the host cannot look into, with room for blocks up to a size.
+class BlindBackend : public ReferenceBackend {
+ public:
+  explicit BlindBackend(std::size_t largest) : largest_(largest) {}
+  void* host_view(void*) override { return nullptr; }
+  void* allocate(std::size_t bytes) override {
+    if (bytes > largest_) fail(ErrorKind::failed, "{} bytes do not fit", bytes);
+    return ReferenceBackend::allocate(bytes);
+  }
+  void upload(void* device, const void* host, std::size_t bytes) override {
+    uploaded += bytes;
+    ReferenceBackend::upload(device, host, bytes);
+  }
+  std::size_t uploaded = 0;
+
+ private:
+  std::size_t largest_;
+};
+
+TEST(PrefixCache, KeepsRowsOnADeviceThatTheHostCannotReadWhereThereIsRoom) {
+  const std::vector<float> values = {1, 2, 3, 4, 5, 6, 7, 8};
+  for (const bool room : {true, false}) {
+    const auto backend = std::make_shared<BlindBackend>(room ? 1000 : 40);
+    PrefixCache cache({}, "key", 8, {2}, Dtype::f32);  // 64 bytes
+    const std::vector<int> first = {0, 3, 5, 7};
+    cache.put(first, Tensor::from_host(backend, {4, 2}, Dtype::f32, std::span<const float>(values)));
+    EXPECT_EQ(cache.on_device(), room);
+    backend->uploaded = 0;
+    const std::vector<int> wanted = {5, 0};
+    EXPECT_EQ(cache.gather(backend, wanted).to_floats(), (std::vector<float>{5, 6, 1, 2}));
+    EXPECT_EQ(cache.gather(backend, wanted).to_floats(), (std::vector<float>{5, 6, 1, 2}));
+    EXPECT_EQ(backend->uploaded, room ? 0U : 32U);
+    // Rows that came from elsewhere (a file) are sent once.
+    const auto other = std::make_shared<ReferenceBackend>(BackendOptions{});
+    const std::vector<int> second = {1};
+    cache.put(second, Tensor::from_host(other, {1, 2}, Dtype::f32, std::span<const float>(values).first(2)));
+    backend->uploaded = 0;
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(cache.gather(backend, second).to_floats(), (std::vector<float>{1, 2}));
+    EXPECT_EQ(backend->uploaded, room ? 8U : 24U);
+  }
 }
 
 TEST(Trainer, RepeatsRecordedStepsWithTheSameBits) {
