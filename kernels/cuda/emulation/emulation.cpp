@@ -47,13 +47,14 @@ class Block {
     for (const auto& fiber : fibers_) munmap(fiber->stack, kStackBytes);
   }
 
-  void run(const char* name, dim3 size, const std::function<void()>& body) {
+  THAW_UNSEEN void run(const char* name, dim3 size, const std::function<void()>& body) {
     name_ = name;
     body_ = &body;
     size_ = size;
     count_ = size.x * size.y * size.z;
     next_ = 0;
-    release();
+    passes_ = 0;
+    release(launched_);
     std::size_t used = 0;
     while (next_ < count_) {
       if (used == fibers_.size()) add_fiber();
@@ -62,15 +63,17 @@ class Block {
     }
     while (pass(used)) {
     }
-    acquire();
+    acquire(ended_);  // blocks in their order: they have one shared memory here, in turn
   }
 
   THAW_UNSEEN void wait() {
     Fiber& self = *current_;
     self.waiting = true;
-    release();
+    // Two in turn: who is behind its barrier and already waits at the next must not come before those who are not.
+    int& barrier = barriers_[passes_ % 2];
+    release(barrier);
     leave(self);
-    acquire();
+    acquire(barrier);
   }
 
   THAW_UNSEEN const dim3& thread() const { return thread_; }
@@ -92,11 +95,12 @@ class Block {
   }
 
   /// Lets every waiting thread go on once all have come. False when all have ended.
-  bool pass(std::size_t used) {
+  THAW_UNSEEN bool pass(std::size_t used) {
     std::size_t waiting = 0;
     for (std::size_t i = 0; i < used; ++i) waiting += fibers_[i]->waiting ? 1 : 0;
     if (waiting == 0) return false;
     if (waiting != count_) give_up("has threads that wait at a barrier which others never reach");
+    ++passes_;
     for (std::size_t i = 0; i < used; ++i) resume(*fibers_[i]);
     return true;
   }
@@ -144,14 +148,14 @@ class Block {
     thread_ = {thread % size_.x, thread / size_.x % size_.y, thread / size_.x / size_.y};
   }
 
-  THAW_UNSEEN void release() {
+  THAW_UNSEEN static void release([[maybe_unused]] int& order) {
 #if defined(__SANITIZE_THREAD__)
-    __tsan_release(&order_);
+    __tsan_release(&order);
 #endif
   }
-  THAW_UNSEEN void acquire() {
+  THAW_UNSEEN static void acquire([[maybe_unused]] int& order) {
 #if defined(__SANITIZE_THREAD__)
-    __tsan_acquire(&order_);
+    __tsan_acquire(&order);
 #endif
   }
 
@@ -170,7 +174,10 @@ class Block {
   dim3 thread_ = {};
   unsigned count_ = 0;
   unsigned next_ = 0;
-  [[maybe_unused]] int order_ = 0;
+  unsigned passes_ = 0;  // barriers that the block has behind it
+  int launched_ = 0;     // what ThreadSanitizer orders by
+  int ended_ = 0;
+  int barriers_[2] = {};
   [[maybe_unused]] void* host_ = nullptr;
   [[maybe_unused]] void* host_stack_ = nullptr;
   [[maybe_unused]] const void* host_bottom_ = nullptr;
@@ -187,9 +194,9 @@ THAW_UNSEEN void Block::run_fiber() {
   Fiber& fiber = *self.current_;
   self.arrive(fiber);
   while (true) {
-    self.acquire();
+    acquire(self.launched_);
     (*self.body_)();
-    self.release();
+    release(self.ended_);
     if (!kOneThreadAFiber && self.next_ < self.count_) {
       fiber.thread = self.next_++;
       self.place(fiber.thread);
@@ -203,7 +210,7 @@ THAW_UNSEEN void Block::run_fiber() {
 
 const dim3& thread_index() { return block().thread(); }
 
-void run(const char* name, dim3 grid, dim3 size, const std::function<void()>& body) {
+THAW_UNSEEN void run(const char* name, dim3 grid, dim3 size, const std::function<void()>& body) {
   gridDim = grid;
   blockDim = size;
   for (unsigned z = 0; z < grid.z; ++z) {

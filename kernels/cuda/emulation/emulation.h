@@ -5,7 +5,7 @@
 
 // Runs kernels on the host: blocks one after the other, the threads of a block as fibers that change only where they
 // wait for each other. Logic, bounds (AddressSanitizer) and races (ThreadSanitizer knows each fiber as a thread, and
-// only barriers and atomics as order) show here; speed does not.
+// only barriers as order) show here; races between blocks and speed do not.
 
 // The names are CUDA's.
 // NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming)
