@@ -85,12 +85,12 @@ Var batch_norm(Context& ctx, const Var& x, const Var& gamma, const Var& beta, co
   if (!out.wants_grad()) return out;
 
   // x is needed to rebuild the normalised value: for dgamma, for the statistics' gradient and for the activation's
-  // derivative; behind a residual the activation's derivative is read off y instead (relu).
-  const bool relu_of_sum = problem.residual && problem.act != Act::linear;
-  const bool needs_x = batch || gamma.wants_grad() || (problem.act != Act::linear && !relu_of_sum);
+  // derivative; behind a residual the activation's derivative is read off y instead.
+  const bool from_y = problem.gradient_from_y();
+  const bool needs_x = batch || gamma.wants_grad() || (problem.act != Act::linear && !from_y);
   const NormSaved saved{.problem = problem,
                         .x = needs_x ? x.value() : Tensor(),
-                        .y = relu_of_sum ? y : Tensor(),
+                        .y = from_y ? y : Tensor(),
                         .gamma = gamma.value(),
                         .beta = beta.value(),
                         .mean = mean,

@@ -47,7 +47,7 @@ struct NormForward {
 
 struct NormBackward {
   const void* x = nullptr;
-  const void* y = nullptr;  ///< needed where problem.residual and the activation is not linear (relu only)
+  const void* y = nullptr;  ///< needed where `problem.gradient_from_y()`
   const void* dy = nullptr;
   const void* gamma = nullptr;
   const void* beta = nullptr;

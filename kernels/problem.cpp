@@ -158,6 +158,21 @@ void ConvProblem::check() const {
   }
 }
 
+void ConvProblem::check_packed(const ConvProblem& packed) const {
+  const bool serves = packed.c == c && packed.k == k && packed.r == r && packed.s == s && packed.groups == groups &&
+                      packed.bias == bias && packed.dtype == dtype;
+  if (!serves) {
+    fail(ErrorKind::usage, "[conv_forward_packed] {} cannot use the filter that was packed for {}; pack it again",
+         text(), packed.text());
+  }
+}
+
+void NormProblem::check_gradient() const {
+  if (has_gradient()) return;
+  fail(ErrorKind::usage,
+       "[norm_backward] {}: a norm with residual has a gradient for relu, relu6 or no activation only", text());
+}
+
 std::string NormProblem::text() const {
   return fmt::format("norm_rows{}c{}{}{}{}:{}", rows, c, training ? "+training" : "", residual ? "+residual" : "",
                      act == Act::linear ? "" : fmt::format("+{}", name_of(act)), name_of(dtype));
@@ -173,6 +188,15 @@ void PoolProblem::check() const {
     fail(ErrorKind::usage, "[pool] {}: the window must be at least 1 pixel and fit into the padded input", text());
   }
 }
+
+void PoolProblem::check_gradient(const std::int32_t* indices) const {
+  check();
+  if (kind == PoolKind::max && indices == nullptr) {
+    fail(ErrorKind::usage, "[pool_backward] {}: a maximum needs the indices of its forward call", text());
+  }
+}
+
+ConvProblem DenseProblem::as_conv() const { return {.n = n, .c = c, .k = k, .bias = bias, .act = act, .dtype = dtype}; }
 
 std::string DenseProblem::text() const {
   return fmt::format("dense_n{}c{}k{}{}{}:{}", n, c, k, bias ? "+bias" : "",

@@ -64,6 +64,9 @@ struct ConvProblem {
   static ConvProblem parse(std::string_view text);
   /// Throws `Error` (usage) where sizes are impossible.
   void check() const;
+  /// Throws `Error` (usage) where a filter that was packed for `packed` does not serve: everything but batch, image and
+  /// epilogue has to be equal.
+  void check_packed(const ConvProblem& packed) const;
   bool operator==(const ConvProblem&) const = default;
 };
 
@@ -79,6 +82,12 @@ struct NormProblem {
   Dtype dtype = Dtype::f32;
 
   [[nodiscard]] std::int64_t size() const { return rows * c; }
+  /// The gradient is read off the output: the pre-activation of norm + residual is not kept.
+  [[nodiscard]] bool gradient_from_y() const { return residual && act != Act::linear; }
+  /// Whether the output tells the activation's derivative where it has to: relu and relu6.
+  [[nodiscard]] bool has_gradient() const { return !gradient_from_y() || act == Act::relu || act == Act::relu6; }
+  /// Throws `Error` (usage) where there is no gradient.
+  void check_gradient() const;
   [[nodiscard]] std::string text() const;
 };
 
@@ -102,6 +111,8 @@ struct PoolProblem {
   [[nodiscard]] std::int64_t output_size() const { return std::int64_t{n} * p() * q() * c; }
   [[nodiscard]] std::string text() const;
   void check() const;
+  /// `check`, and throws `Error` (usage) where a maximum is to be differentiated without its indices.
+  void check_gradient(const std::int32_t* indices) const;
 };
 
 /// A dense layer y = act(x w^T + bias): (N,C) * (K,C) -> (N,K).
@@ -113,6 +124,8 @@ struct DenseProblem {
 
   [[nodiscard]] double flops() const { return 2.0 * n * c * k; }
   [[nodiscard]] std::string text() const;
+  /// The same as a 1x1 convolution of images of one pixel.
+  [[nodiscard]] ConvProblem as_conv() const;
 };
 
 /// Per-image channel gates (squeeze-excite): (N,HW,C) * (N,C) -> (N,HW,C). With hw = 1 it is an element-wise product.

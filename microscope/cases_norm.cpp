@@ -98,7 +98,7 @@ void make_backward(const NormProblem& p, Case& out) {
   const Dtype master = master_dtype(p.dtype);
   const auto channel = [&](const char* name, Use use) { return rows(name, use, master, p.c, 1); };
   const auto activations = [&](const char* name, Use use) { return columns(name, use, p.dtype, p.rows, p.c); };
-  const bool from_y = p.residual && p.act != Act::linear;
+  const bool from_y = p.gradient_from_y();
   // Statistics about those that x has, as a forward call would have left them.
   out.operands = {between(-2, 3, activations("x", Use::input)),
                   between(0.5, 1.5, channel("gamma", Use::input)),
@@ -157,10 +157,9 @@ std::string canonical(std::string_view text, const Wishes& wishes) {
   return p.text();
 }
 
-/// The pre-activation of norm + residual is not kept, so that only relu's derivative can be read from y.
 std::vector<std::string> directions_of(const std::string& text) {
   const NormProblem p = parse(text);
-  if (p.residual && p.act != Act::linear && p.act != Act::relu) return {"fwd"};
+  if (!p.has_gradient()) return {"fwd"};
   return {"fwd", "bwd"};
 }
 

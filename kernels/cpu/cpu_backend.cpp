@@ -14,23 +14,11 @@ namespace {
 /// oneDNN's matrix code has no case for one channel in and one out, and nothing to gain there.
 bool hand_written(const ConvProblem& problem) { return problem.depthwise() || (problem.c == 1 && problem.k == 1); }
 
-/// A dense layer is a 1x1 convolution of images of one pixel.
-ConvProblem as_conv(const DenseProblem& problem) {
-  return {
-      .n = problem.n, .c = problem.c, .k = problem.k, .bias = problem.bias, .act = problem.act, .dtype = problem.dtype};
-}
-
 Scratch copy_of(const std::shared_ptr<Arena>& arena, const void* from, std::int64_t floats) {
   const auto bytes = static_cast<std::size_t>(floats) * sizeof(float);
   Scratch copy(arena, bytes);
   std::memcpy(copy.data(), from, bytes);
   return copy;
-}
-
-/// Whether a filter that was packed for one problem serves another: everything equal but batch, image and epilogue.
-bool serves(const ConvProblem& packed, const ConvProblem& problem) {
-  return packed.c == problem.c && packed.k == problem.k && packed.r == problem.r && packed.s == problem.s &&
-         packed.groups == problem.groups && packed.bias == problem.bias && packed.dtype == problem.dtype;
 }
 
 }  // namespace
@@ -129,10 +117,7 @@ void CpuBackend::conv_forward_packed(const ConvProblem& problem, const PackedCon
   enter("conv_forward_packed", problem.dtype);
   problem.check();
   const auto& own = dynamic_cast<const CpuPackedConv&>(packed);
-  if (!serves(own.problem, problem)) {
-    fail(ErrorKind::usage, "[conv_forward_packed] {} cannot use the filter that was packed for {}; pack it again",
-         problem.text(), own.problem.text());
-  }
+  problem.check_packed(own.problem);
   ConvForward with_filter = args;
   with_filter.w = own.filter.data();
   with_filter.bias = own.bias.data();
@@ -144,16 +129,16 @@ void CpuBackend::conv_forward_packed(const ConvProblem& problem, const PackedCon
 }
 
 void CpuBackend::dense_forward(const DenseProblem& problem, const void* x, const void* w, const void* bias, void* y) {
-  conv_forward(as_conv(problem), {.x = x, .w = w, .bias = bias, .y = y});
+  conv_forward(problem.as_conv(), {.x = x, .w = w, .bias = bias, .y = y});
 }
 
 void CpuBackend::dense_backward_data(const DenseProblem& problem, const void* w, const void* dy, void* dx) {
-  conv_backward_data(as_conv(problem), w, dy, dx);
+  conv_backward_data(problem.as_conv(), w, dy, dx);
 }
 
 void CpuBackend::dense_backward_weights(const DenseProblem& problem, const void* x, const void* dy, void* dw,
                                         void* dbias) {
-  conv_backward_filter(as_conv(problem), x, dy, dw, dbias);
+  conv_backward_filter(problem.as_conv(), x, dy, dw, dbias);
 }
 
 std::shared_ptr<Backend> make_cpu_backend(const BackendOptions& options) {

@@ -24,6 +24,7 @@ void CpuBackend::norm_forward(const NormProblem& problem, const NormForward& arg
 
 void CpuBackend::norm_backward(const NormProblem& problem, const NormBackward& args) {
   enter("norm_backward", problem.dtype);
+  problem.check_gradient();
   const Scratch scratch(arena_, norm_scratch_bytes(problem.rows, problem.c));
   simd_.norm_backward(problem, args, scratch.data());
 }
@@ -46,6 +47,7 @@ void CpuBackend::pool_forward(const PoolProblem& problem, const void* x, void* y
 
 void CpuBackend::pool_backward(const PoolProblem& problem, const void* dy, const std::int32_t* indices, void* dx) {
   enter("pool_backward", problem.dtype);
+  problem.check_gradient(indices);
   problem.check();
   simd_.pool_backward(problem, dy, indices, dx);
 }

@@ -17,18 +17,6 @@ struct CudaPackedConv : PackedConv {
 
 std::size_t floats(std::int64_t count) { return static_cast<std::size_t>(count) * sizeof(float); }
 
-/// A dense layer is a 1x1 convolution of images of one pixel.
-ConvProblem as_conv(const DenseProblem& problem) {
-  return {
-      .n = problem.n, .c = problem.c, .k = problem.k, .bias = problem.bias, .act = problem.act, .dtype = problem.dtype};
-}
-
-/// Whether a filter that was packed for one problem serves another: everything equal but batch, image and epilogue.
-bool serves(const ConvProblem& packed, const ConvProblem& problem) {
-  return packed.c == problem.c && packed.k == problem.k && packed.r == problem.r && packed.s == problem.s &&
-         packed.groups == problem.groups && packed.bias == problem.bias && packed.dtype == problem.dtype;
-}
-
 }  // namespace
 
 namespace cuda {
@@ -171,10 +159,7 @@ void CudaBackend::conv_forward_packed(const ConvProblem& problem, const PackedCo
   check_dtype("conv_forward_packed", problem.dtype);
   problem.check();
   const auto& own = dynamic_cast<const CudaPackedConv&>(packed);
-  if (!serves(own.problem, problem)) {
-    fail(ErrorKind::usage, "[conv_forward_packed] {} cannot use the filter that was packed for {}; pack it again",
-         problem.text(), own.problem.text());
-  }
+  problem.check_packed(own.problem);
   ConvForward with_filter = args;
   with_filter.w = own.filter.data();
   with_filter.bias = own.bias.data();
@@ -191,7 +176,7 @@ void CudaBackend::dense_forward(const DenseProblem& problem, const void* x, cons
     const void* weights = narrowed(problem.dtype, std::int64_t{problem.k} * problem.c, w, narrow);
     if (library_->dense_forward(problem, x, weights, bias, y)) return;
   }
-  cuda::product_forward(stream(), as_conv(problem), {.x = x, .w = w, .bias = bias, .y = y});
+  cuda::product_forward(stream(), problem.as_conv(), {.x = x, .w = w, .bias = bias, .y = y});
 }
 
 void CudaBackend::dense_backward_data(const DenseProblem& problem, const void* w, const void* dy, void* dx) {
@@ -201,7 +186,7 @@ void CudaBackend::dense_backward_data(const DenseProblem& problem, const void* w
     const void* weights = narrowed(problem.dtype, std::int64_t{problem.k} * problem.c, w, narrow);
     if (library_->dense_backward_data(problem, weights, dy, dx)) return;
   }
-  cuda::product_backward_data(stream(), as_conv(problem), static_cast<const float*>(w), dy, dx);
+  cuda::product_backward_data(stream(), problem.as_conv(), static_cast<const float*>(w), dy, dx);
 }
 
 void CudaBackend::dense_backward_weights(const DenseProblem& problem, const void* x, const void* dy, void* dw,
@@ -211,7 +196,7 @@ void CudaBackend::dense_backward_weights(const DenseProblem& problem, const void
   if (dw == nullptr) return;
   auto* gradient = static_cast<float*>(dw);
   if (library_ != nullptr && library_->dense_backward_weights(problem, x, dy, gradient)) return;
-  cuda::product_backward_filter(*this, as_conv(problem), x, dy, gradient);
+  cuda::product_backward_filter(*this, problem.as_conv(), x, dy, gradient);
 }
 
 }  // namespace thaw

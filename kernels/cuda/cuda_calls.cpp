@@ -11,11 +11,7 @@ void CudaBackend::norm_forward(const NormProblem& problem, const NormForward& ar
 
 void CudaBackend::norm_backward(const NormProblem& problem, const NormBackward& args) {
   check_dtype("norm_backward", problem.dtype);
-  if (problem.residual && problem.act != Act::linear && problem.act != Act::relu && problem.act != Act::relu6) {
-    fail(ErrorKind::usage,
-         "[norm_backward] {}: a norm with residual has a gradient for relu, relu6 or no activation only",
-         problem.text());
-  }
+  problem.check_gradient();
   cuda::norm_backward(*this, problem, args);
 }
 
@@ -37,10 +33,7 @@ void CudaBackend::pool_forward(const PoolProblem& problem, const void* x, void* 
 
 void CudaBackend::pool_backward(const PoolProblem& problem, const void* dy, const std::int32_t* indices, void* dx) {
   check_dtype("pool_backward", problem.dtype);
-  problem.check();
-  if (problem.kind == PoolKind::max && indices == nullptr) {
-    fail(ErrorKind::usage, "[pool_backward] {}: a maximum needs the indices of its forward call", problem.text());
-  }
+  problem.check_gradient(indices);
   cuda::pool_backward(stream(), problem, dy, indices, dx);
 }
 

@@ -277,7 +277,7 @@ struct GradientTargets {
 
 template <class T>
 void norm_backward_of(Workspace& work, const NormProblem& problem, const NormBackward& args, GradientTargets sums) {
-  const bool from_y = problem.residual && problem.act != Act::linear;
+  const bool from_y = problem.gradient_from_y();
   const auto parameters = parameters_of(problem, args.mean, args.variance, args.gamma, args.beta);
   const auto* x = static_cast<const T*>(args.x);
   const auto* y = from_y ? static_cast<const T*>(args.y) : nullptr;

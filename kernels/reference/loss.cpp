@@ -56,8 +56,7 @@ void ReferenceBackend::softmax_cross_entropy(Dtype master, int n, int classes, c
 }
 
 void ReferenceBackend::adam(Dtype master, std::span<const UpdateSlot> slots, const AdamStep& step) {
-  const auto t = static_cast<double>(step.step);
-  const double alpha = step.lr * std::sqrt(1.0 - std::pow(step.beta2, t)) / (1.0 - std::pow(step.beta1, t));
+  const double alpha = step.step_size();
   for (const UpdateSlot& slot : slots) {
     const Input g(master, slot.g, slot.count);
     const Input old_w(master, slot.w, slot.count);

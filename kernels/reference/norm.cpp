@@ -86,12 +86,8 @@ void ReferenceBackend::norm_forward(const NormProblem& problem, const NormForwar
 // dbeta = sum g, dgamma = sum g u, dresidual = g, and dx = gamma/sqrt(variance+epsilon) * g with running statistics or
 // gamma/sqrt(variance+epsilon) * (g - dbeta/rows - u dgamma/rows) with those of the batch (Ioffe & Szegedy 2015).
 void ReferenceBackend::norm_backward(const NormProblem& problem, const NormBackward& args) {
-  const bool from_y = problem.residual && problem.act != Act::linear;
-  if (from_y && problem.act != Act::relu && problem.act != Act::relu6) {
-    fail(ErrorKind::usage,
-         "[norm_backward] {}: a norm with residual has a gradient for relu, relu6 or no activation only",
-         problem.text());
-  }
+  problem.check_gradient();
+  const bool from_y = problem.gradient_from_y();
   const Dtype master = master_dtype(problem.dtype);
   const Input x(problem.dtype, args.x, problem.size());
   const Input y(problem.dtype, from_y ? args.y : nullptr, problem.size());

@@ -84,10 +84,7 @@ void ReferenceBackend::pool_forward(const PoolProblem& problem, const void* x, v
 
 void ReferenceBackend::pool_backward(const PoolProblem& problem, const void* dy, const std::int32_t* indices,
                                      void* dx) {
-  problem.check();
-  if (problem.kind == PoolKind::max && indices == nullptr) {
-    fail(ErrorKind::usage, "[pool_backward] {}: a maximum needs the indices of its forward call", problem.text());
-  }
+  problem.check_gradient(indices);
   const Input gradient(problem.dtype, dy, problem.output_size());
   Output out(problem.dtype, dx, problem.input_size());
   const std::int64_t image_size = std::int64_t{problem.h} * problem.w * problem.c;

@@ -76,8 +76,7 @@ void run_norm(OpRun& run, NormProblem problem) {
   }
   forward.y = run.output(Role::activation, "y", problem.size());
   run.backend().norm_forward(problem, forward);
-  // The pre-activation of norm + residual is not kept, so only relu's derivative can be read from y.
-  if (problem.residual && problem.act != Act::linear && problem.act != Act::relu) return;
+  if (!problem.has_gradient()) return;
 
   NormBackward backward;
   backward.x = forward.x;

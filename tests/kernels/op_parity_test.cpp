@@ -1,5 +1,6 @@
 // Every op case on every usable backend and every dtype that it supports, against the reference backend in f64.
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -170,6 +171,22 @@ TEST_P(OpParity, AgreesWithTheOracleAndWithItself) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Devices, OpParity, testing::ValuesIn(settings()), setting_name);
+
+TEST(Gradients, ThatCannotBeHadAreRefusedByEveryDevice) {
+  const NormProblem norm{.rows = 4, .c = 8, .residual = true, .act = Act::hard_swish};
+  const PoolProblem pool{.n = 1, .c = 8, .h = 4, .w = 4};
+  std::vector<float> memory(1024);
+  for (const DeviceInfo& device : devices()) {
+    if (!device.usable) continue;
+    const auto backend = make_backend(device.backend);
+    EXPECT_THAT([&] { backend->norm_backward(norm, {.x = memory.data(), .y = memory.data(), .dy = memory.data()}); },
+                testing::ThrowsMessage<Error>(testing::HasSubstr("relu6 or no activation only")))
+        << device.backend;
+    EXPECT_THAT([&] { backend->pool_backward(pool, memory.data(), nullptr, memory.data()); },
+                testing::ThrowsMessage<Error>(testing::HasSubstr("needs the indices")))
+        << device.backend;
+  }
+}
 
 TEST(OpCases, NameEveryCaseOnce) {
   std::vector<std::string> names;

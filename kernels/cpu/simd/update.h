@@ -24,11 +24,9 @@ THAW_SIMD_INLINE void for_slot_pieces(const UpdateSlot* slots, std::size_t count
   }
 }
 
-/// Four f32 streams read, three written, computed in double. Keras' form: alpha = lr sqrt(1-beta2^t)/(1-beta1^t).
+/// Four f32 streams read, three written, computed in double.
 void adam(const UpdateSlot* slots, std::size_t count, const AdamStep& step) {
-  const auto t = static_cast<double>(step.step);
-  const double alpha =
-      step.lr * __builtin_sqrt(1.0 - __builtin_pow(step.beta2, t)) / (1.0 - __builtin_pow(step.beta1, t));
+  const double alpha = step.step_size();
   const double rest1 = 1.0 - step.beta1;
   const double rest2 = 1.0 - step.beta2;
   const double epsilon = step.epsilon;
