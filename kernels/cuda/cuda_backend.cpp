@@ -48,7 +48,24 @@ BackendStats CudaBackend::stats() const {
   return stats;
 }
 
+void CudaBackend::require_running(std::string_view call) const {
+  if (!recording_) return;
+  fail(ErrorKind::device,
+       "[cuda] {} cannot be recorded: it happens once, a recording often; do it before the recording", call);
+}
+
+void CudaBackend::upload(void* device, const void* host, std::size_t bytes) {
+  require_running("an upload");
+  gpu_.upload(device, host, bytes);
+}
+
+void CudaBackend::download(void* host, const void* device, std::size_t bytes) {
+  require_running("a download");
+  gpu_.download(host, device, bytes);
+}
+
 void CudaBackend::synchronize() {
+  require_running("waiting");
   gpu_.synchronize();
   memory_.check();
 }
@@ -73,7 +90,7 @@ std::unique_ptr<Recording> CudaBackend::record(const std::function<void()>& work
 
 void CudaBackend::set_step_size(double step_size) {
   const auto value = static_cast<float>(step_size);
-  gpu_.upload(step_size_.data(), &value, sizeof value);
+  upload(step_size_.data(), &value, sizeof value);
 }
 
 const float* CudaBackend::step_size_of_call(double step_size) {

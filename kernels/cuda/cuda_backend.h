@@ -27,8 +27,8 @@ class CudaBackend : public Backend, private cuda::Workspace {
 
   void* allocate(std::size_t bytes) override { return memory_.allocate(bytes); }
   void release(void* block) noexcept override { memory_.release(block); }
-  void upload(void* device, const void* host, std::size_t bytes) override { gpu_.upload(device, host, bytes); }
-  void download(void* host, const void* device, std::size_t bytes) override { gpu_.download(host, device, bytes); }
+  void upload(void* device, const void* host, std::size_t bytes) override;
+  void download(void* host, const void* device, std::size_t bytes) override;
   void copy(void* to, const void* from, std::size_t bytes) override { gpu_.copy(to, from, bytes); }
   void zero(void* device, std::size_t bytes) override { gpu_.fill(device, 0, bytes); }
   /// Also reports what guarded memory noticed.
@@ -83,6 +83,8 @@ class CudaBackend : public Backend, private cuda::Workspace {
   unsigned* tickets() override { return static_cast<unsigned*>(tickets_.data()); }
 
   void check_dtype(std::string_view call, Dtype dtype) const;
+  /// Throws `Error` (device) while a recording is made.
+  void require_running(std::string_view call) const;
   /// The filter as the library wants it: the master itself, or a copy in the activations' type in `narrow`.
   const void* narrowed(Dtype dtype, std::int64_t count, const void* w, cuda::Block& narrow);
 

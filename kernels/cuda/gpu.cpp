@@ -5,8 +5,6 @@
 #include <cstring>
 #include <type_traits>
 
-#include "kernels/error.h"
-
 namespace thaw::cuda {
 
 namespace {
@@ -37,7 +35,6 @@ struct Gpu::State {
   int multiprocessors = 1;
   std::array<std::unique_ptr<Staging>, 2> staging;
   std::size_t next = 0;
-  bool recording = false;
 };
 
 namespace {
@@ -54,25 +51,16 @@ struct GraphRecording : Recording {
 
 }  // namespace
 
-void Gpu::require_running(const char* call) const {
-  if (!state_->recording) return;
-  fail(ErrorKind::device,
-       "[cuda] {} cannot be recorded: it happens once, a recording often; do it before the recording", call);
-}
-
 std::unique_ptr<Recording> Gpu::record(const std::function<void()>& work) {
   THAW_CUDA(cudaStreamBeginCapture(state_->stream, cudaStreamCaptureModeRelaxed));
-  state_->recording = true;
   cudaGraph_t graph = nullptr;
   try {
     work();
   } catch (...) {
-    state_->recording = false;
     cudaStreamEndCapture(state_->stream, &graph);
     if (graph != nullptr) cudaGraphDestroy(graph);
     throw;
   }
-  state_->recording = false;
   THAW_CUDA(cudaStreamEndCapture(state_->stream, &graph));
   const std::unique_ptr<std::remove_pointer_t<cudaGraph_t>, decltype(&cudaGraphDestroy)> owner(graph, cudaGraphDestroy);
   return std::make_unique<GraphRecording>(graph);
@@ -150,7 +138,6 @@ void Gpu::give(void* block) noexcept {
 }
 
 void Gpu::upload(void* device, const void* host, std::size_t bytes) {
-  require_running("an upload");
   auto* to = static_cast<std::byte*>(device);
   const auto* from = static_cast<const std::byte*>(host);
   while (bytes > 0) {
@@ -168,7 +155,6 @@ void Gpu::upload(void* device, const void* host, std::size_t bytes) {
 }
 
 void Gpu::download(void* host, const void* device, std::size_t bytes) {
-  require_running("a download");
   THAW_CUDA(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, state_->stream));
   synchronize();
 }
@@ -181,9 +167,6 @@ void Gpu::fill(void* device, int byte, std::size_t bytes) {
   THAW_CUDA(cudaMemsetAsync(device, byte, bytes, state_->stream));
 }
 
-void Gpu::synchronize() {
-  require_running("waiting");
-  THAW_CUDA(cudaStreamSynchronize(state_->stream));
-}
+void Gpu::synchronize() { THAW_CUDA(cudaStreamSynchronize(state_->stream)); }
 
 }  // namespace thaw::cuda

@@ -41,15 +41,13 @@ class Gpu : public RawMemory {
   void fill(void* device, int byte, std::size_t bytes) override;
   void synchronize();
 
-  /// Notes what `work` puts into the stream instead of doing it. Throws `Error` (device) where it uploads, downloads or
-  /// waits, which cannot be repeated.
+  /// Notes what `work` puts into the stream instead of doing it. It must not upload, download or wait.
   std::unique_ptr<Recording> record(const std::function<void()>& work);
   void replay(const Recording& recording);
   /// By the device's own clock; null where it has none.
   std::unique_ptr<Stopwatch> stopwatch();
 
  private:
-  void require_running(const char* call) const;
   struct State;
   std::unique_ptr<State> state_;
 };
