@@ -17,7 +17,7 @@
 #include <string>
 #include <vector>
 
-#include "framework/optimizer.h"
+#include "framework/training_step.h"
 #include "kernels/error.h"
 #include "kernels/pointwise.h"
 #include "microscope/timed_backend.h"
@@ -195,16 +195,11 @@ class Workload {
           net_->forward(ctx_, net_->input(ctx_, input_), 0, s_.infer ? net_->stages.size() : net_->cut()));
       return;
     }
-    Tape tape;
-    Context training = ctx_;
-    training.training = true;
-    training.tape = &tape;
-    const Var x = s_.cached ? prefix_ : net_->forward(training, net_->input(training, input_), 0, net_->cut());
-    const Var logits = net_->forward(training, x, net_->cut(), net_->stages.size());
-    softmax_cross_entropy(training, logits, labels_, sums_);
-    tape.backward();
-    adam_->step(trainable_, rate_);
-    net_->parameters.clear_gradients();
+    const Var x = s_.cached ? prefix_ : net_->forward(ctx_, net_->input(ctx_, input_), 0, net_->cut());
+    take_step(
+        *net_, ctx_,
+        {.x = x, .labels = labels_, .sums = sums_, .cut = net_->cut(), .trainable = trainable_, .learning_rate = rate_},
+        *adam_);
   }
 
   /// From now on `step` is a replay of itself.

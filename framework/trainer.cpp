@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "framework/training_step.h"
 #include "kernels/error.h"
 
 namespace thaw {
@@ -137,16 +138,11 @@ bool Trainer::for_each_batch(std::vector<int> order, int epoch, bool training, c
 
 std::uint64_t Trainer::compute(const Var& x, const Tensor& labels, const Tensor& sums, const Position& position,
                                const std::function<void()>& before_backward) {
-  Tape tape;
-  Context ctx = training_context(tape, position);
-  Var logits = network_.forward(ctx, x, cut_, network_.stages.size());
-  softmax_cross_entropy(ctx, logits, labels, sums);
-  logits = Var();
-  before_backward();
-  tape.backward();
-  optimizer_->step(trainable_, learning_rate_);
-  network_.parameters.clear_gradients();
-  return ctx.dropouts;
+  Context ctx = context_;
+  ctx.step = static_cast<std::uint64_t>(position.step);
+  const StepInputs inputs{
+      .x = x, .labels = labels, .sums = sums, .cut = cut_, .trainable = trainable_, .learning_rate = learning_rate_};
+  return take_step(network_, ctx, inputs, *optimizer_, [&](const Tape&) { before_backward(); });
 }
 
 void Trainer::compute_recorded(const Var& x, const std::vector<std::int32_t>& labels, const Tensor& sums,

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <map>
 
-#include "framework/optimizer.h"
+#include "framework/training_step.h"
 #include "kernels/error.h"
-#include "kernels/reference/reference_backend.h"
 #include "microscope/parameter_counts.h"
 #include "microscope/text_reader.h"
+#include "models/recording_backend.h"
 #include "models/selector.h"
 #include "models/zoo.h"
 
@@ -15,8 +15,8 @@ namespace thaw::microscope {
 
 namespace {
 
-/// The reference backend's memory with calls that are written down instead of computed.
-class RecordingBackend : public ReferenceBackend {
+/// Writes down every call, as a request of `thaw bench`.
+class RequestRecorder : public RecordingBackend {
  public:
   std::vector<Request> requests;
 
@@ -26,9 +26,6 @@ class RecordingBackend : public ReferenceBackend {
     ConvProblem problem = bare(p);
     problem.bias = dbias != nullptr;
     conv(problem, "wgrad");
-  }
-  std::shared_ptr<const PackedConv> pack_conv(const ConvProblem&, const void*, const void*) override {
-    return std::make_shared<PackedConv>();  // once for all steps: no part of one
   }
   void conv_forward_packed(const ConvProblem& p, const PackedConv&, const ConvForward&) override { conv(p, "packed"); }
 
@@ -118,20 +115,21 @@ class RecordingBackend : public ReferenceBackend {
 }  // namespace
 
 std::vector<Request> record_step(const NetOptions& options) {
-  const auto backend = std::make_shared<RecordingBackend>();
+  const auto backend = std::make_shared<RequestRecorder>();
   const HeadOptions head{.classes = options.classes, .dropout = 0.2};
   const auto net =
       build_model(options.model, backend, {.size = options.size, .head = head, .master = master_dtype(options.dtype)});
   apply_selection(*net, select_layers(*net, options.unfreeze), parse_norm_mode(options.bn));
   backend->requests.clear();
-  Tape tape;
-  Context ctx{.backend = backend, .dtype = options.dtype, .tape = &tape, .training = true};
+  Context ctx{.backend = backend, .dtype = options.dtype};
   const Tensor pixels = Tensor::empty(backend, {options.batch, options.size, options.size, 3}, Dtype::f32);
   const std::vector<std::int32_t> labels(static_cast<std::size_t>(options.batch));
-  const Var logits = net->forward(ctx, net->input(ctx, pixels), 0, net->stages.size());
-  softmax_cross_entropy(ctx, logits, Tensor::from_labels(backend, labels), make_loss_sums(backend));
-  tape.backward();
-  make_adam()->step(net->parameters.trainable(), 1e-3);
+  const StepInputs inputs{.x = net->input(ctx, pixels),
+                          .labels = Tensor::from_labels(backend, labels),
+                          .sums = make_loss_sums(backend),
+                          .trainable = net->parameters.trainable(),
+                          .learning_rate = 1e-3};
+  take_step(*net, ctx, inputs, *make_adam());
   return backend->requests;
 }
 

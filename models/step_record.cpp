@@ -1,6 +1,6 @@
 #include "models/step_record.h"
 
-#include "framework/optimizer.h"
+#include "framework/training_step.h"
 
 namespace thaw {
 
@@ -16,18 +16,15 @@ Var run_prefix(const Network& network, Context ctx, int batch, std::size_t cut) 
 
 /// One training step from the cut on; returns what it keeps for its backward pass.
 std::size_t run_step(Network& network, Context ctx, const Var& x, std::size_t cut, Optimizer& optimizer) {
-  Tape tape;
-  ctx.tape = &tape;
-  ctx.training = true;
   const std::vector<std::int32_t> labels(static_cast<std::size_t>(x.shape()[0]), 0);
-  {
-    const Var logits = network.forward(ctx, x, cut, network.stages.size());
-    softmax_cross_entropy(ctx, logits, Tensor::from_labels(ctx.backend, labels), make_loss_sums(ctx.backend));
-  }
-  const std::size_t saved = tape.saved_bytes();
-  tape.backward();
-  optimizer.step(network.parameters.trainable(), 1e-3);
-  network.parameters.clear_gradients();
+  const StepInputs inputs{.x = x,
+                          .labels = Tensor::from_labels(ctx.backend, labels),
+                          .sums = make_loss_sums(ctx.backend),
+                          .cut = cut,
+                          .trainable = network.parameters.trainable(),
+                          .learning_rate = 1e-3};
+  std::size_t saved = 0;
+  take_step(network, ctx, inputs, optimizer, [&saved](const Tape& tape) { saved = tape.saved_bytes(); });
   return saved;
 }
 
