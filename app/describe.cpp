@@ -58,13 +58,10 @@ void add_describe(CLI::App& app, Action& action) {
                   "  inference      running statistics, gamma and beta train (base(x, training=False))\n"
                   "  frozen-affine  running statistics, nothing of them trains");
   auto options = std::make_shared<DescribeOptions>();
-  command->add_option("MODEL", options->model, "resnet50, mobilenet_v3_large or mobilenet_v3_small")->required();
-  command->add_option("--unfreeze", options->unfreeze, "none, all, blocks:N, layer:N, glob:PATTERN, joined with '+'");
-  command->add_option("--bn", options->bn, "train, inference or frozen-affine");
+  add_network_options(command, *options);
   command->add_option("--keras-rescaling", options->keras_rescaling,
                       "whether layer:N counts MobileNetV3's Rescaling layer: on or off");
   command->add_flag("--clip-blocks", options->clip_blocks, "more blocks than there are open the blocks, not the stem");
-  command->add_option("--size", options->size, "height and width of the input in pixels");
   command->add_option("--classes", options->classes, "of the transfer head; 0: none");
   command->add_option("--head", options->head, "hidden dense layers of the head: none, or widths: 512,256");
   command->add_option("--dropout", options->dropout, "dropout rate in the head");

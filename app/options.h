@@ -24,6 +24,15 @@ void set_action(CLI::App* command, const std::shared_ptr<Options>& options, Acti
       [options, &action, work] { action = [options, work](Console& console) { return work(*options, console); }; });
 }
 
+/// A network that nothing is loaded into: MODEL, --unfreeze, --bn and --size, as `model`, `unfreeze`, `bn` and `size`.
+template <class Options>
+void add_network_options(CLI::App* command, Options& options) {
+  command->add_option("MODEL", options.model, "resnet50, mobilenet_v3_large or mobilenet_v3_small")->required();
+  command->add_option("--unfreeze", options.unfreeze, "none, all, blocks:N, layer:N, glob:PATTERN, joined with '+'");
+  command->add_option("--bn", options.bn, "train, inference or frozen-affine");
+  command->add_option("--size", options.size, "height and width of the input in pixels");
+}
+
 /// What a GPU's libraries may do: `tf32`, `fast` and `autotune` of some options.
 template <class Options>
 void add_gpu_options(CLI::App* command, Options& options) {

@@ -93,14 +93,11 @@ void add_plan(CLI::App& app, Action& action) {
       "GPUs known by name: a100, h100, h200, rtx4090, t4 (from public figures). A FILE.json describes another one\n"
       "in the form of cuDNN's CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION.");
   auto options = std::make_shared<PlanOptions>();
-  command->add_option("MODEL", options->model, "resnet50, mobilenet_v3_large or mobilenet_v3_small")->required();
+  add_network_options(command, *options);
   command->add_option("--gpu", options->gpu, "a known GPU's name, or a file that describes one")->required();
   command->add_option("--batch", options->batch, "images a step");
   command->add_option("--dtype", options->dtype, "of activations: bf16 or f32");
   command->add_flag("--tf32", options->tf32, "tensor cores for f32, with products of 10 bits");
-  command->add_option("--unfreeze", options->unfreeze, "none, all, blocks:N, layer:N, glob:PATTERN, joined with '+'");
-  command->add_option("--bn", options->bn, "train, inference or frozen-affine");
-  command->add_option("--size", options->size, "height and width of the input in pixels");
   command->add_option("--classes", options->classes, "of the transfer head");
   add_json_option(command, options->json);
   set_action(command, options, action, run_plan);
