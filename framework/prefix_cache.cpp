@@ -161,6 +161,7 @@ void PrefixCache::put(std::span<const int> images, const Tensor& activations) {
     fail(ErrorKind::failed, "[prefix cache] rows of {} do not fit activations {}", row_shape_.text(),
          activations.shape().text());
   }
+  const std::lock_guard lock(rows_mutex_);
   if (!file_.empty() && temporary_.empty()) create_file_from_sealed();
   const auto* from = activations.data_as<const std::byte>();
   const bool resident = keep_on(activations.backend());
@@ -201,6 +202,7 @@ void PrefixCache::create_file_from_sealed() {
 }
 
 Tensor PrefixCache::gather(const std::shared_ptr<Backend>& backend, std::span<const int> images) const {
+  const std::lock_guard lock(rows_mutex_);
   std::vector<std::int64_t> dims = row_shape_.to_vector();
   dims.insert(dims.begin(), static_cast<std::int64_t>(images.size()));
   const Tensor out = Tensor::empty(backend, Shape(std::span<const std::int64_t>(dims)), dtype_);
@@ -222,6 +224,7 @@ Tensor PrefixCache::gather(const std::shared_ptr<Backend>& backend, std::span<co
 }
 
 void PrefixCache::seal() {
+  const std::lock_guard lock(rows_mutex_);
   if (temporary_.empty()) return;
   const std::size_t total = header_bytes() + bytes();
   std::memcpy(base_ + sizeof(FileHeader), filled_.data(), filled_.size());
@@ -235,6 +238,12 @@ void PrefixCache::seal() {
   if (::msync(base_, total, MS_SYNC) != 0) fail_cache(temporary_, errno);
   if (std::rename(temporary_.c_str(), file_.c_str()) != 0) fail_cache(file_, errno);
   temporary_.clear();
+}
+
+void PrefixCache::remove_file() {
+  const std::lock_guard lock(rows_mutex_);
+  std::error_code ignored;
+  if (on_disk() && temporary_.empty()) fs::remove(file_, ignored);
 }
 
 namespace {
@@ -268,21 +277,23 @@ class Digest {
 
 }  // namespace
 
-std::string prefix_key(const Network& network, std::size_t cut, const Context& ctx, int batch,
-                       const std::string& data_digest) {
+std::vector<std::string> prefix_keys(const Network& network, std::size_t cut, const Context& ctx, int batch,
+                                     const std::string& data_digest) {
   Digest digest;
-  digest.add(fmt::format("thaw prefix 1 {} size {} cut {} dtype {} backend {} batch {}", network.id, network.size, cut,
+  digest.add(fmt::format("thaw prefix 2 {} size {} dtype {} backend {} batch {}", network.id, network.size,
                          name_of(ctx.dtype), ctx.backend->name(), batch));
   digest.add(ctx.backend->info().detail);  // instruction sets choose kernels, kernels choose roundings
   digest.add(data_digest);
+  std::vector<std::string> keys = {digest.hex()};
   for (std::size_t i = 0; i < cut; ++i) {
     digest.add(network.stages[i].name);
     for (const Parameter* parameter : network.stages[i].parameters) {
       digest.add(parameter->name());
       digest.add(parameter->value());
     }
+    keys.push_back(digest.hex());
   }
-  return digest.hex();
+  return keys;
 }
 
 }  // namespace thaw

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@ struct PrefixCacheOptions {
 
 /// The frozen prefix' activations, one row an image, computed once and read by every epoch (and, from a file, by later
 /// runs). The key covers everything that the rows depend on; a file is used only if its key, size and checksum agree.
+/// Trainings on several threads may share one: each fills what it misses while it holds `filling`.
 class PrefixCache {
  public:
   /// `key` is a digest text; `images` rows of `row_shape` elements of `dtype`.
@@ -28,6 +30,8 @@ class PrefixCache {
   PrefixCache(const PrefixCache&) = delete;
   PrefixCache& operator=(const PrefixCache&) = delete;
 
+  /// Held while rows are looked for and put in, so that no two trainings compute the same ones.
+  std::mutex filling;
   [[nodiscard]] bool has(int image) const { return filled_[static_cast<std::size_t>(image)] != 0; }
   /// Stores the rows of `activations` (n, row_shape) for these images; rows beyond `images.size()` are padding.
   void put(std::span<const int> images, const Tensor& activations);
@@ -36,12 +40,15 @@ class PrefixCache {
   [[nodiscard]] Tensor gather(const std::shared_ptr<Backend>& backend, std::span<const int> images) const;
   /// Makes a file-backed cache durable once every wanted row is in.
   void seal();
+  /// Removes the file of a cache that no later run will want; what is read from it stays readable while this lives.
+  void remove_file();
 
   [[nodiscard]] std::size_t bytes() const { return row_bytes_ * filled_.size(); }
   [[nodiscard]] bool on_disk() const { return !file_.empty(); }
   /// Whether rows are kept on the device too.
   [[nodiscard]] bool on_device() const { return resident_.defined(); }
   [[nodiscard]] const std::string& key() const { return key_; }
+  [[nodiscard]] const Shape& row_shape() const { return row_shape_; }
 
  private:
   bool open_sealed();
@@ -51,6 +58,7 @@ class PrefixCache {
   /// Makes room for every row on a device that the host cannot read; false where rows have to come from the host.
   bool keep_on(const std::shared_ptr<Backend>& backend) const;
 
+  mutable std::mutex rows_mutex_;  // rows move when some are put into a file
   std::string key_;
   Shape row_shape_;
   Dtype dtype_;
@@ -68,9 +76,9 @@ class PrefixCache {
   mutable bool has_no_room_ = false;
 };
 
-/// A digest of what the activations before stage `cut` depend on: model, input size, cut, dtype, backend, the batch it
-/// is computed in, the data's content and every value of the prefix' parameters.
-std::string prefix_key(const Network& network, std::size_t cut, const Context& ctx, int batch,
-                       const std::string& data_digest);
+/// For each cut 0..`cut` a digest of what the activations before that stage depend on: model, input size, stages, dtype,
+/// backend, the batch they are computed in, the data's content and every value of those stages' parameters.
+std::vector<std::string> prefix_keys(const Network& network, std::size_t cut, const Context& ctx, int batch,
+                                     const std::string& data_digest);
 
 }  // namespace thaw

@@ -87,21 +87,42 @@ Var Trainer::prefix_of(const HostBatch& batch) const {
 }
 
 void Trainer::make_cache() {
+  prefixes_ = options_.prefixes ? options_.prefixes : std::make_shared<PrefixStore>(options_.cache);
+  keys_ = prefix_keys(network_, cut_, context_, options_.batch, images_.digest());
+  cache_ = prefixes_->find(keys_[cut_]);
+  if (cache_ != nullptr) return;
   const HostBatch probe{.n = 1,
                         .pixels = std::vector<float>(static_cast<std::size_t>(network_.size) * network_.size * 3)};
   const Tensor row = prefix_of(probe).value();
   const std::vector<std::int64_t> dims = row.shape().to_vector();
-  const std::string key = prefix_key(network_, cut_, context_, options_.batch, images_.digest());
-  cache_ = std::make_unique<PrefixCache>(options_.cache, key, images_.image_count(),
-                                         Shape(std::span<const std::int64_t>(dims).subspan(1)), row.dtype());
+  cache_ = prefixes_->open(keys_[cut_], images_.image_count(), Shape(std::span<const std::int64_t>(dims).subspan(1)),
+                           row.dtype());
+}
+
+Trainer::Shallower Trainer::shallower_with(const std::vector<int>& images) const {
+  for (std::size_t cut = cut_; cut-- > 1;) {
+    const std::shared_ptr<PrefixCache> cache = prefixes_->find(keys_[cut]);
+    if (cache == nullptr) continue;
+    const std::lock_guard lock(cache->filling);
+    if (std::all_of(images.begin(), images.end(), [&](int i) { return cache->has(i); })) return {cache, cut};
+  }
+  return {};
 }
 
 bool Trainer::prepare(const std::vector<int>& images) {
   if (!why_uncached_.empty()) return true;
   if (cache_ == nullptr) make_cache();
+  const std::lock_guard lock(cache_->filling);
   std::vector<int> missing;
   std::copy_if(images.begin(), images.end(), std::back_inserter(missing), [this](int i) { return !cache_->has(i); });
   if (missing.empty()) return true;
+  const Shallower source = shallower_with(missing);
+  if (!(source.cache != nullptr ? fill_from(source, missing) : fill(missing))) return false;
+  cache_->seal();
+  return true;
+}
+
+bool Trainer::fill(const std::vector<int>& missing) {
   Progress progress{.phase = Progress::Phase::prefix, .total = static_cast<std::int64_t>(missing.size())};
   const auto stream = images_.stream(missing, options_.batch, 0, false);
   HostBatch batch;
@@ -111,7 +132,24 @@ bool Trainer::prepare(const std::vector<int>& images) {
     on_progress(progress);
     if (stop_requested()) return false;
   }
-  cache_->seal();
+  return true;
+}
+
+bool Trainer::fill_from(const Shallower& source, const std::vector<int>& missing) {
+  Progress progress{.phase = Progress::Phase::prefix, .total = static_cast<std::int64_t>(missing.size())};
+  Context ctx = inference_context();
+  const auto size = static_cast<std::size_t>(options_.batch);
+  for (std::size_t begin = 0; begin < missing.size(); begin += size) {
+    std::vector<int> images(missing.begin() + static_cast<std::ptrdiff_t>(begin),
+                            missing.begin() + static_cast<std::ptrdiff_t>(std::min(begin + size, missing.size())));
+    const std::size_t count = images.size();
+    images.resize(size, images.back());  // full batches, as `prefix_of` runs them
+    const Var x(source.cache->gather(ctx.backend, images));
+    cache_->put(std::span(images).first(count), network_.forward(ctx, x, source.cut, cut_).value());
+    progress.done += static_cast<std::int64_t>(count);
+    on_progress(progress);
+    if (stop_requested()) return false;
+  }
   return true;
 }
 

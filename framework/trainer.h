@@ -10,7 +10,7 @@
 
 #include "framework/network.h"
 #include "framework/optimizer.h"
-#include "framework/prefix_cache.h"
+#include "framework/prefix_store.h"
 #include "framework/schedule.h"
 
 namespace thaw {
@@ -79,6 +79,7 @@ struct TrainerOptions {
   Schedule schedule = {};
   bool cache_prefix = true;
   PrefixCacheOptions cache = {};
+  std::shared_ptr<PrefixStore> prefixes = {};  ///< shared with other trainings, instead of an own one with `cache`
 };
 
 /// What is reported while work goes on.
@@ -123,6 +124,16 @@ class Trainer {
   /// on how many others came with it.
   [[nodiscard]] Var prefix_of(const HostBatch& batch) const;
   void make_cache();
+  /// Cached activations before a shallower cut, from which those before this one follow.
+  struct Shallower {
+    std::shared_ptr<PrefixCache> cache = {};
+    std::size_t cut = 0;
+  };
+  /// The deepest of them that has all these images; none (null) where there is none.
+  [[nodiscard]] Shallower shallower_with(const std::vector<int>& images) const;
+  /// Computes the missing rows and puts them in; false if asked to stop.
+  bool fill(const std::vector<int>& missing);
+  bool fill_from(const Shallower& source, const std::vector<int>& missing);
   /// Calls `use(x, labels, images)` for each batch in order; false as soon as it returns false.
   using UseBatch = std::function<bool(const Var&, const std::vector<std::int32_t>&, const std::vector<int>&)>;
   bool for_each_batch(std::vector<int> order, int epoch, bool training, const UseBatch& use);
@@ -145,7 +156,9 @@ class Trainer {
   std::vector<Parameter*> trainable_;
   std::size_t cut_;
   std::string why_uncached_;
-  std::unique_ptr<PrefixCache> cache_;
+  std::vector<std::string> keys_;  // of the prefixes up to the cut
+  std::shared_ptr<PrefixStore> prefixes_;
+  std::shared_ptr<PrefixCache> cache_;
   double learning_rate_ = 0;
 
   /// A training step of one batch size: its inputs keep their place, so that it can be recorded.

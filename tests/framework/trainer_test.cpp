@@ -1,136 +1,16 @@
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <filesystem>
-#include <fstream>
 
 #include "kernels/error.h"
-#include "kernels/reference/reference_backend.h"
-#include "tests/framework/support.h"
+#include "tests/framework/toy_run.h"
 
 namespace thaw {
 namespace {
 
-namespace fs = std::filesystem;
+using test::numbers;
 using test::reference_context;
-
-/// Twelve-pixel-square pictures of two classes that differ in brightness.
-class ToyImages : public ImageSource {
- public:
-  bool augmented = false;
-  int streamed = 0;
-
-  std::unique_ptr<BatchStream> stream(std::vector<int> images, int batch, int, bool) override {
-    return std::make_unique<Stream>(*this, std::move(images), batch);
-  }
-  [[nodiscard]] std::int32_t label(int image) const override { return image % 2; }
-  [[nodiscard]] int image_count() const override { return 22; }
-  [[nodiscard]] bool augments() const override { return augmented; }
-  [[nodiscard]] std::string digest() const override { return "toy"; }
-  [[nodiscard]] std::vector<int> shuffled(const std::vector<int>& images, std::uint64_t seed,
-                                          int epoch) const override {
-    std::vector<int> order = images;
-    for (std::size_t i = order.size(); i > 1; --i) {
-      std::swap(order[i - 1], order[pointwise::random_bits(seed + static_cast<std::uint64_t>(epoch), i) % i]);
-    }
-    return order;
-  }
-
- private:
-  class Stream : public BatchStream {
-   public:
-    Stream(ToyImages& owner, std::vector<int> images, int batch)
-        : owner_(owner), images_(std::move(images)), batch_(batch) {}
-    bool next(HostBatch& out) override {
-      out = {};
-      for (; done_ < images_.size() && out.n < batch_; ++done_, ++out.n, ++owner_.streamed) {
-        const int image = images_[done_];
-        out.images.push_back(image);
-        out.labels.push_back(owner_.label(image));
-        for (const double v : test::values(12 * 12 * 3, static_cast<std::uint64_t>(image) + 100)) {
-          out.pixels.push_back(static_cast<float>(100 + 50 * v + 60 * owner_.label(image)));
-        }
-      }
-      return out.n > 0;
-    }
-
-   private:
-    ToyImages& owner_;
-    std::vector<int> images_;
-    int batch_;
-    std::size_t done_ = 0;
-  };
-};
-
-std::vector<int> numbers(int from, int to) {
-  std::vector<int> out(static_cast<std::size_t>(to - from));
-  std::iota(out.begin(), out.end(), from);
-  return out;
-}
-
-/// Stem -> block -> pool -> head, small enough for the reference backend.
-std::unique_ptr<Network> toy_network(const std::shared_ptr<Backend>& backend, Dtype master, bool freeze_stem,
-                                     double dropout_rate) {
-  auto net = std::make_unique<Network>(backend, master, 5);
-  net->id = "toy";
-  net->size = 12;
-  net->classes = 2;
-  net->preprocessing = Preprocess::minus_one_to_one();
-  const auto unit = [&net](const char* conv, const char* norm, const Shape& in, int stride) {
-    return std::make_shared<ConvNorm>(
-        Scope(net->parameters, conv), ConvConfig{.input = in, .filters = 8, .kernel = 3, .stride = stride},
-        Scope(net->parameters, norm), NormConfig{}, Act::hard_swish, std::string(conv) + "_act");
-  };
-  const auto stem = unit("stem", "stem_bn", {12, 12, 3}, 2);
-  const auto block = unit("block", "block_bn", {6, 6, 8}, 1);
-  const auto head = std::make_shared<Dense>(Scope(net->parameters, "head"), 8, 2);
-  const auto stage = [](const char* name, const std::shared_ptr<ConvNorm>& u) {
-    return Stage{
-        .name = name,
-        .parameters = {u->conv.kernel, u->norm.gamma, u->norm.beta, u->norm.moving_mean, u->norm.moving_variance},
-        .norms = {&u->norm},
-        .forward = [u](Context& ctx, const Var& x) { return (*u)(ctx, x); }};
-  };
-  net->stages = {stage("stem", stem),
-                 stage("block", block),
-                 {.name = "pool", .forward = [](Context& ctx, const Var& x) { return global_average_pool(ctx, x); }},
-                 {.name = "head",
-                  .parameters = {head->kernel, head->bias},
-                  .random = true,
-                  .forward = [head, dropout_rate](Context& ctx, const Var& x) {
-                    const Var kept = dropout_rate > 0 ? dropout(ctx, x, dropout_rate) : x;
-                    return (*head)(ctx, cast(ctx, kept, ctx.master()));
-                  }}};
-  for (Parameter* p : net->stages[0].parameters) p->set_frozen(freeze_stem);
-  return net;
-}
-
-struct ToyRun {
-  explicit ToyRun(bool cache, bool freeze_stem = true, std::size_t memory = 1 << 20, fs::path folder = {},
-                  double dropout_rate = 0.25, const BackendOptions& options = {}) {
-    ctx = reference_context(Dtype::f32, options);
-    net = toy_network(ctx.backend, Dtype::f32, freeze_stem, dropout_rate);
-    trainer = std::make_unique<Trainer>(*net, ctx, images, make_adam(),
-                                        TrainerOptions{.batch = 8,
-                                                       .seed = 9,
-                                                       .schedule = {.base = 0.02},
-                                                       .cache_prefix = cache,
-                                                       .cache = {.memory_limit = memory, .folder = std::move(folder)}});
-  }
-  std::vector<float> weights() const {
-    std::vector<float> all;
-    for (const Parameter& p : net->parameters.all()) {
-      const std::vector<float> v = p.value().to_floats();
-      all.insert(all.end(), v.begin(), v.end());
-    }
-    return all;
-  }
-
-  Context ctx;
-  ToyImages images;
-  std::unique_ptr<Network> net;
-  std::unique_ptr<Trainer> trainer;
-};
+using test::ToyImages;
+using test::ToyRun;
 
 TEST(Trainer, LearnsAndReportsKerasRunningAccuracyAndATrueOne) {
   ToyRun run(true);
@@ -158,48 +38,6 @@ TEST(Trainer, CachedAndRecomputedPrefixGiveTheSameBits) {
   EXPECT_EQ(cached.images.streamed, 18) << "each image is decoded once";
   EXPECT_EQ(plain.images.streamed, 3 * 18);
   EXPECT_EQ(cached.trainer->evaluate(numbers(0, 22)).loss, plain.trainer->evaluate(numbers(0, 22)).loss);
-}
-
-/// A device that the host cannot look into, with room for blocks up to a size.
-class BlindBackend : public ReferenceBackend {
- public:
-  explicit BlindBackend(std::size_t largest) : largest_(largest) {}
-  void* host_view(void*) override { return nullptr; }
-  void* allocate(std::size_t bytes) override {
-    if (bytes > largest_) fail(ErrorKind::failed, "{} bytes do not fit", bytes);
-    return ReferenceBackend::allocate(bytes);
-  }
-  void upload(void* device, const void* host, std::size_t bytes) override {
-    uploaded += bytes;
-    ReferenceBackend::upload(device, host, bytes);
-  }
-  std::size_t uploaded = 0;
-
- private:
-  std::size_t largest_;
-};
-
-TEST(PrefixCache, KeepsRowsOnADeviceThatTheHostCannotReadWhereThereIsRoom) {
-  const std::vector<float> values = {1, 2, 3, 4, 5, 6, 7, 8};
-  for (const bool room : {true, false}) {
-    const auto backend = std::make_shared<BlindBackend>(room ? 1000 : 40);
-    PrefixCache cache({}, "key", 8, {2}, Dtype::f32);  // 64 bytes
-    const std::vector<int> first = {0, 3, 5, 7};
-    cache.put(first, Tensor::from_host(backend, {4, 2}, Dtype::f32, std::span<const float>(values)));
-    EXPECT_EQ(cache.on_device(), room);
-    backend->uploaded = 0;
-    const std::vector<int> wanted = {5, 0};
-    EXPECT_EQ(cache.gather(backend, wanted).to_floats(), (std::vector<float>{5, 6, 1, 2}));
-    EXPECT_EQ(cache.gather(backend, wanted).to_floats(), (std::vector<float>{5, 6, 1, 2}));
-    EXPECT_EQ(backend->uploaded, room ? 0U : 32U);
-    // Rows that came from elsewhere (a file) are sent once.
-    const auto other = std::make_shared<ReferenceBackend>(BackendOptions{});
-    const std::vector<int> second = {1};
-    cache.put(second, Tensor::from_host(other, {1, 2}, Dtype::f32, std::span<const float>(values).first(2)));
-    backend->uploaded = 0;
-    for (int i = 0; i < 3; ++i) EXPECT_EQ(cache.gather(backend, second).to_floats(), (std::vector<float>{1, 2}));
-    EXPECT_EQ(backend->uploaded, room ? 8U : 24U);
-  }
 }
 
 TEST(Trainer, RepeatsRecordedStepsWithTheSameBits) {
@@ -297,60 +135,6 @@ TEST(Trainer, NamesTheLayerWhoseOutputOverflowed) {
   } catch (const Error& e) {
     EXPECT_NE(std::string(e.what()).find("first tensor"), std::string::npos) << e.what();
   }
-}
-
-class PrefixFile : public testing::Test {
- protected:
-  void SetUp() override { folder = fs::temp_directory_path() / ("thaw_prefix_" + std::to_string(::getpid())); }
-  void TearDown() override { fs::remove_all(folder); }
-  fs::path folder;
-};
-
-TEST_F(PrefixFile, BeyondTheLimitIsSpilledAndReadByALaterRun) {
-  ToyRun first(true, true, 16, folder);
-  Position position;
-  first.trainer->train_epoch(numbers(0, 18), position);
-  ASSERT_TRUE(first.trainer->cache()->on_disk());
-
-  ToyRun second(true, true, 16, folder);
-  Position again;
-  second.trainer->train_epoch(numbers(0, 18), again);
-  EXPECT_EQ(second.images.streamed, 0) << "the file of the first run serves the second";
-  EXPECT_EQ(first.weights(), second.weights());
-  EXPECT_EQ(second.trainer->evaluate(numbers(18, 22)).images, 4) << "rows that the file lacks are added";
-}
-
-TEST_F(PrefixFile, ADamagedFileIsComputedAnew) {
-  ToyRun first(true, true, 16, folder);
-  Position position;
-  first.trainer->train_epoch(numbers(0, 18), position);
-  const fs::path file = fs::directory_iterator(folder)->path();
-  {
-    std::fstream out(file, std::ios::in | std::ios::out | std::ios::binary);
-    out.seekp(-5, std::ios::end);
-    out.put('x');
-  }
-  ToyRun second(true, true, 16, folder);
-  Position again;
-  second.trainer->train_epoch(numbers(0, 18), again);
-  EXPECT_EQ(second.images.streamed, 18);
-  EXPECT_EQ(first.weights(), second.weights());
-}
-
-TEST_F(PrefixFile, AChangedWeightOrDtypeOrCutHasAnotherKey) {
-  ToyRun run(true);
-  const std::string key = prefix_key(*run.net, 1, run.ctx, 8, "toy");
-  EXPECT_EQ(prefix_key(*run.net, 1, run.ctx, 8, "toy"), key);
-  EXPECT_NE(prefix_key(*run.net, 2, run.ctx, 8, "toy"), key);
-  EXPECT_NE(prefix_key(*run.net, 1, run.ctx, 8, "other photos"), key);
-  Context other = run.ctx;
-  other.dtype = Dtype::bf16;
-  EXPECT_NE(prefix_key(*run.net, 1, other, 8, "toy"), key);
-  Parameter* kernel = run.net->parameters.find("stem/kernel");
-  std::vector<float> moved = kernel->value().to_floats();
-  moved.back() = std::nextafter(moved.back(), 10.0F);
-  kernel->assign(moved);
-  EXPECT_NE(prefix_key(*run.net, 1, run.ctx, 8, "toy"), key);
 }
 
 TEST(EarlyStopping, FollowsKerasRule) {

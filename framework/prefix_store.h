@@ -1,0 +1,43 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+
+#include "framework/prefix_cache.h"
+
+namespace thaw {
+
+/// The prefix caches of one process by their keys, so that trainings with the same frozen part share one, and one with
+/// a deeper cut starts from the activations of a shallower one. In memory together up to the limit, the rest in files.
+/// Thread-safe.
+class PrefixStore {
+ public:
+  explicit PrefixStore(PrefixCacheOptions options) : options_(std::move(options)) {}
+  ~PrefixStore();
+  PrefixStore(const PrefixStore&) = delete;
+  PrefixStore& operator=(const PrefixStore&) = delete;
+
+  /// The cache of this key, or null.
+  [[nodiscard]] std::shared_ptr<PrefixCache> find(const std::string& key) const;
+  /// The cache of this key, made where there is none; the other arguments as `PrefixCache`'s. Throws `Error` as that.
+  std::shared_ptr<PrefixCache> open(const std::string& key, std::int64_t images, const Shape& row_shape, Dtype dtype);
+  /// Gives up every cache but these, their files included. Whoever uses one keeps it until it is done.
+  void keep_only(const std::set<std::string>& keys);
+  /// Whether files stay for later processes when the store ends (the default) or go with it.
+  bool leave_files = true;
+
+  [[nodiscard]] std::size_t memory_bytes() const;
+  [[nodiscard]] std::size_t count() const;
+
+ private:
+  [[nodiscard]] std::size_t memory_used() const;
+
+  PrefixCacheOptions options_;
+  mutable std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<PrefixCache>> caches_;
+};
+
+}  // namespace thaw
