@@ -33,6 +33,7 @@ void add_commands(CLI::App& app, Action& action) {
   add_trace(app, action);
   add_weights(app, action);
   add_data(app, action);
+  add_grid(app, action);
   add_fetch(app, action);
   add_devices(app, action);
   add_bench(app, action);

@@ -20,6 +20,7 @@ void add_plan(CLI::App& app, Action& action);
 void add_trace(CLI::App& app, Action& action);
 void add_weights(CLI::App& app, Action& action);
 void add_data(CLI::App& app, Action& action);
+void add_grid(CLI::App& app, Action& action);
 void add_fetch(CLI::App& app, Action& action);
 void add_devices(CLI::App& app, Action& action);
 void add_bench(CLI::App& app, Action& action);

@@ -35,10 +35,12 @@ class LoaderStream final : public BatchStream {
 
 }  // namespace
 
-DatasetImages::DatasetImages(Dataset dataset, const ImageOptions& options)
-    : dataset_(std::move(dataset)), options_(options), store_(std::make_unique<ImageStore>(dataset_, 0)) {}
+DatasetImages::DatasetImages(Dataset dataset, const ImageOptions& options, std::shared_ptr<ImageStore> decoded)
+    : dataset_(std::move(dataset)),
+      options_(options),
+      store_(decoded != nullptr ? std::move(decoded) : std::make_shared<ImageStore>(dataset_, 0)) {}
 
-void DatasetImages::keep_decoded(std::size_t bytes) { store_ = std::make_unique<ImageStore>(dataset_, bytes); }
+void DatasetImages::keep_decoded(std::size_t bytes) { store_ = std::make_shared<ImageStore>(dataset_, bytes); }
 
 bool DatasetImages::check(const std::vector<int>& images, const std::function<bool(std::int64_t)>& go_on) {
   constexpr std::size_t piece = 256;

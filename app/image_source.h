@@ -25,7 +25,8 @@ inline int prefetch_for(const Backend& backend) { return backend.info().backend 
 /// The photos of a data set as the trainer takes them.
 class DatasetImages final : public ImageSource {
  public:
-  DatasetImages(Dataset dataset, const ImageOptions& options);
+  /// `decoded` are photos that others use too; left out, the object has its own and keeps none of them at first.
+  DatasetImages(Dataset dataset, const ImageOptions& options, std::shared_ptr<ImageStore> decoded = nullptr);
 
   std::unique_ptr<BatchStream> stream(std::vector<int> images, int batch, int epoch, bool augment) override;
   [[nodiscard]] std::int32_t label(int image) const override;
@@ -37,14 +38,14 @@ class DatasetImages final : public ImageSource {
   /// Decodes every one of these photos, so that bad ones are known before hours of training; `go_on` hears how many are
   /// done and may end it. Returns whether it got to the end. Throws `Error` (data) naming the first bad photo.
   bool check(const std::vector<int>& images, const std::function<bool(std::int64_t)>& go_on);
-  /// How many bytes of decoded photos are kept from now on; none at first.
+  /// How many bytes of decoded photos are kept from now on, in a store of its own.
   void keep_decoded(std::size_t bytes);
   [[nodiscard]] const Dataset& dataset() const { return dataset_; }
 
  private:
   Dataset dataset_;
   ImageOptions options_;
-  std::unique_ptr<ImageStore> store_;
+  std::shared_ptr<ImageStore> store_;
 };
 
 /// Puts these files into `batch` as pixels, resized to size x size, in their order, without labels; its memory is used

@@ -66,6 +66,17 @@ RunLock::RunLock(const fs::path& folder) : path_(folder / ".lock") {
       ::ftruncate(fd_, 0) == 0 && ::pwrite(fd_, id.data(), id.size(), 0) == static_cast<ssize_t>(id.size());
 }
 
+std::optional<int> lock_holder(const fs::path& folder) {
+  const int fd = ::open((folder / ".lock").c_str(), O_RDWR | O_CLOEXEC);
+  if (fd < 0) return std::nullopt;
+  struct flock whole = {};
+  whole.l_type = F_WRLCK;
+  whole.l_whence = SEEK_SET;
+  const bool held = ::fcntl(fd, F_GETLK, &whole) == 0 && whole.l_type != F_UNLCK;
+  ::close(fd);
+  return held ? std::optional<int>(whole.l_pid) : std::nullopt;
+}
+
 RunLock::~RunLock() {
   if (fd_ < 0) return;
   std::error_code ignored;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 
 namespace thaw {
 
@@ -19,5 +20,8 @@ class RunLock {
   std::filesystem::path path_;
   int fd_ = -1;
 };
+
+/// The process that holds a folder now; none where nobody does.
+std::optional<int> lock_holder(const std::filesystem::path& folder);
 
 }  // namespace thaw

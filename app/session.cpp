@@ -125,7 +125,7 @@ Session open_session(const SessionOptions& options) {
   const std::string model = model_of(options, found);
   const HeadOptions head = head_of(options, found);
   Session session;
-  session.device = open_device(options.device);
+  session.device = options.opened ? *options.opened : open_device(options.device);
   const int from_file = found.size > 0 ? found.size : kDefaultSize;
   const int size = options.size != 0 ? options.size : from_file;
   session.network =

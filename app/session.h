@@ -45,6 +45,7 @@ struct SessionOptions {
   std::vector<std::string> class_names = {};  ///< of `head`; a file's head is taken over only for the same classes
   std::uint64_t seed = 0;
   DeviceOptions device = {};
+  std::optional<Device> opened = {};  ///< a device that was opened before, instead of `device`
 };
 
 /// A network with its weights on a device.

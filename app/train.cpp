@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <optional>
 
 #include "app/commands.h"
 #include "app/options.h"
-#include "app/training_run.h"
+#include "app/train_start.h"
 #include "kernels/error.h"
 
 namespace thaw {
@@ -29,36 +28,16 @@ void require_given(const TrainOptions& options, const char* option, const char* 
   }
 }
 
-/// What a run that goes on must agree with.
-struct Begun {
-  nlohmann::json digests;
-  int epochs = 0;  ///< that were asked for
-};
-
-int train(TrainSettings settings, const RunFolder& folder, const std::optional<Begun>& begun,
-          const TrainOptions& options, Console& console) {
-  const auto start = std::chrono::steady_clock::now();
-  TrainInputs inputs = open_train_inputs(settings, console);
-  if (begun && inputs.digests != begun->digests) {
-    const bool photos = inputs.digests.at("data_sha256") != begun->digests.value("data_sha256", "");
-    fail(ErrorKind::data, "{} '{}' changed since the run in '{}' began; put the old content back or start a new run",
-         photos ? "the photos in" : "the weights file", photos ? settings.data : settings.weights,
-         folder.path().string());
-  }
-  TrainingRun run(settings, std::move(inputs), folder, console, options.json);
-  run.data_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  if (begun) run.restore(begun->epochs);
-  return run.run();
-}
-
 int start_run(const TrainOptions& options, Console& console) {
   require_given(options, "--weights", "a .h5 file, none (random) or synth");
   require_given(options, "--data", "a folder of class folders, or a .tgz of one");
   require_given(options, "--out", "the folder for the results of a new run (or --resume for an old one)");
   options.settings.check();
+  const SignalGuard signals;
   const bool existed = std::filesystem::exists(options.out);
   try {
-    return train(options.settings, RunFolder::create(options.out), std::nullopt, options, console);
+    return train_in(RunFolder::create(options.out), options.settings, std::nullopt, console,
+                    {.signals = signals, .voice = {.json = options.json}});
   } catch (...) {
     std::error_code ignored;  // an empty folder would only confuse; remove takes no other
     if (!existed) std::filesystem::remove(options.out, ignored);
@@ -79,25 +58,18 @@ int resume_run(const TrainOptions& options, Console& console) {
     }
   }
   const RunFolder folder = RunFolder::open(options.resume);
-  const nlohmann::json saved = folder.read_json(RunFolder::kSettings);
-  TrainSettings settings;
-  Begun begun;
-  try {
-    settings = train_settings_from(saved.at("settings"));
-    begun = {.digests = saved.at("digests"), .epochs = settings.epochs};
-  } catch (const nlohmann::json::exception& error) {
-    fail(ErrorKind::data, "'{}' cannot be read ({}); it is of another version of thaw",
-         folder.file(RunFolder::kSettings).string(), reason_of(error));
-  }
+  const BegunRun begun = read_begun_run(folder);
+  TrainSettings settings = begun.settings;
   if (options.given("--epochs")) settings.epochs = options.settings.epochs;
   if (options.given("--threads")) settings.threads = options.settings.threads;
   if (options.given("--checkpoint-steps")) settings.checkpoint_steps = options.settings.checkpoint_steps;
   settings.check();
-  if (folder.has(RunFolder::kResult) && settings.epochs <= begun.epochs) {
+  if (folder.has(RunFolder::kResult) && settings.epochs <= begun.settings.epochs) {
     fail(ErrorKind::usage, "the run in '{}' is finished; give --epochs above {} to train on", options.resume,
-         begun.epochs);
+         begun.settings.epochs);
   }
-  return train(settings, folder, begun, options, console);
+  const SignalGuard signals;
+  return train_in(folder, settings, begun, console, {.signals = signals, .voice = {.json = options.json}});
 }
 
 int run_train(const TrainOptions& options, Console& console) {

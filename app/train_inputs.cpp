@@ -11,9 +11,11 @@ namespace {
 /// Paths as a later call from another folder finds them.
 std::string absolute(const std::string& path) { return std::filesystem::absolute(path).lexically_normal().string(); }
 
-Dataset open_photos(const TrainSettings& settings, std::vector<std::string>& skipped, Console& console) {
-  const BadImages bad = settings.bad_images == "skip" ? BadImages::skip : BadImages::stop;
-  Dataset dataset = Dataset::open(settings.data, {.bad = bad, .threads = settings.threads});
+Dataset open_photos(const TrainSettings& settings, std::vector<std::string>& skipped, Console& console,
+                    SharedInputs* shared) {
+  const DatasetOptions options{.bad = settings.bad_images == "skip" ? BadImages::skip : BadImages::stop,
+                               .threads = settings.threads};
+  Dataset dataset = shared != nullptr ? shared->dataset(settings.data, options) : Dataset::open(settings.data, options);
   for (const BadImage& image : dataset.skipped()) {
     skipped.push_back(fmt::format("{}: {}", image.key, image.reason));
     console.err << "thaw: skipped " << skipped.back() << std::endl;
@@ -39,11 +41,13 @@ SessionOptions session_options(const TrainSettings& settings, const Dataset& dat
 
 }  // namespace
 
-TrainInputs open_train_inputs(TrainSettings& settings, Console& console) {
+TrainInputs open_train_inputs(TrainSettings& settings, Console& console, const RunSurroundings& surroundings) {
   std::vector<std::string> skipped;
-  Dataset dataset = open_photos(settings, skipped, console);
+  Dataset dataset = open_photos(settings, skipped, console, surroundings.shared);
   Split split = split_dataset(dataset, settings.split);
-  Session session = open_session(session_options(settings, dataset));
+  SessionOptions options = session_options(settings, dataset);
+  options.opened = surroundings.device;
+  Session session = open_session(options);
   Selection selection = select_layers(*session.network, settings.unfreeze,
                                       {.keras_rescaling = parse_switch(settings.keras_rescaling, "--keras-rescaling")});
   apply_selection(*session.network, selection, settings.norm_mode());

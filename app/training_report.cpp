@@ -30,6 +30,7 @@ std::string cut_text(const Network& network, std::size_t cut) {
 }  // namespace
 
 void TrainingRun::print_header() {
+  if (voice_.brief) return;
   const Session& session = inputs_.session;
   const Network& network = *session.network;
   if (are_drawn(inputs_.dataset.class_names())) say_ << bold(console_, kDrawnNotice) << "\n";
@@ -83,10 +84,8 @@ void TrainingRun::finish() {
   timing_.evaluate += std::chrono::duration<double>(Clock::now() - start).count();
   const nlohmann::json result = report(test, best_test);
   complete([&] { folder_.write_json(RunFolder::kResult, result); });
-  if (json_) {
-    console_.out << result.dump(2) << "\n";
-  }
-  print_summary(result, test_matrix(test));
+  if (voice_.json) console_.out << result.dump(2) << "\n";
+  if (!voice_.brief) print_summary(result, test_matrix(test));
 }
 
 nlohmann::json TrainingRun::report(const Evaluation& test, const Evaluation& best_test) const {

@@ -18,19 +18,25 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 }  // namespace
 
-TrainingRun::TrainingRun(TrainSettings settings, TrainInputs inputs, RunFolder folder, Console& console, bool json)
+TrainingRun::TrainingRun(TrainSettings settings, TrainInputs inputs, RunFolder folder, Console& console,
+                         const RunSurroundings& surroundings)
     : settings_(std::move(settings)),
       inputs_(std::move(inputs)),
       folder_(std::move(folder)),
       console_(console),
-      json_(json),
-      say_(json ? console.err : console.out),
+      voice_(surroundings.voice),
+      prefixes_(surroundings.shared != nullptr ? surroundings.shared->prefixes() : nullptr),
+      prefix_ready_(surroundings.prefix_ready),
+      say_(voice_.json ? console.err : console.out),
       progress_(console),
-      images_(inputs_.dataset, {.size = settings_.size,
-                                .threads = settings_.threads,
-                                .augment = {.flip = settings_.flip, .crop = settings_.crop, .seed = settings_.seed},
-                                .prefetch = prefetch_for(*inputs_.session.device.backend)}),
+      images_(inputs_.dataset,
+              {.size = settings_.size,
+               .threads = settings_.threads,
+               .augment = {.flip = settings_.flip, .crop = settings_.crop, .seed = settings_.seed},
+               .prefetch = prefetch_for(*inputs_.session.device.backend)},
+              surroundings.shared != nullptr ? surroundings.shared->decoded(inputs_.dataset) : nullptr),
       trainer_(make_trainer()),
+      signals_(surroundings.signals),
       best_rule_(true, settings_.early_stop, 0.0) {}
 
 std::unique_ptr<Trainer> TrainingRun::make_trainer() {
@@ -42,6 +48,7 @@ std::unique_ptr<Trainer> TrainingRun::make_trainer() {
                          .cache_prefix = !settings_.no_cache};
   options.cache = {.memory_limit = parse_bytes(settings_.cache_limit, "--cache-limit"),
                    .folder = cache_folder() / "prefix"};
+  options.prefixes = prefixes_;
   auto trainer = std::make_unique<Trainer>(*inputs_.session.network, inputs_.session.context(), images_,
                                            make_optimizer(settings_.optimizer), options);
   trainer->stop_requested = [this] { return signals_.requested(); };
@@ -50,13 +57,14 @@ std::unique_ptr<Trainer> TrainingRun::make_trainer() {
     checkpoint_between_steps(progress);
   };
   // A cached prefix sees every photo once, so that keeping decoded photos would be memory for nothing.
-  if (!trainer->why_uncached().empty()) images_.keep_decoded(parse_bytes(settings_.image_cache, "--image-cache"));
+  if (prefixes_ == nullptr && !trainer->why_uncached().empty())
+    images_.keep_decoded(parse_bytes(settings_.image_cache, "--image-cache"));
   return trainer;
 }
 
 void TrainingRun::begin(Progress::Phase phase, std::string label, std::size_t total, std::int64_t done) {
   phase_ = phase;
-  progress_.begin(std::move(label), static_cast<std::int64_t>(total), done);
+  progress_.begin(voice_.label + std::move(label), static_cast<std::int64_t>(total), done);
 }
 
 void TrainingRun::show(const Progress& progress) {
@@ -73,7 +81,7 @@ void TrainingRun::show(const Progress& progress) {
 
 double TrainingRun::seconds_left() const {
   if (epochs_here_ == 0) return -1;
-  return seconds_here_ / epochs_here_ * (settings_.epochs - position_.epoch - 1);
+  return seconds_here_ / epochs_here_ * (settings_.epochs - position_.epoch - 1) + voice_.seconds_behind();
 }
 
 int TrainingRun::run() {
@@ -112,6 +120,7 @@ bool TrainingRun::prepare() {
   if (trainer_->why_uncached().empty()) {
     begin(Progress::Phase::prefix, "frozen part", all.size());
     finished = trainer_->prepare(all);
+    if (finished) prefix_ready_(*trainer_->cache());
     timing_.prefix += seconds_since(start);
   } else if (settings_.bad_images == "stop" && !restored_) {
     begin(Progress::Phase::prefix, "checking photos", all.size());
@@ -175,9 +184,10 @@ void TrainingRun::finish_epoch() {
 }
 
 void TrainingRun::print_epoch(const EpochMetrics& metrics, bool best) {
+  if (!voice_.epochs) return;
   say_ << fmt::format(
-      "epoch {:>2}/{}  loss {:.4f}  accuracy {:>7}  val loss {:.4f}  val accuracy {:>7}{}  lr {:.3g}  {}",
-      metrics.epoch, settings_.epochs, metrics.train_loss, percent_text(metrics.train_accuracy),
+      "{}epoch {:>2}/{}  loss {:.4f}  accuracy {:>7}  val loss {:.4f}  val accuracy {:>7}{}  lr {:.3g}  {}",
+      voice_.label, metrics.epoch, settings_.epochs, metrics.train_loss, percent_text(metrics.train_accuracy),
       metrics.validation.loss, percent_text(metrics.validation.accuracy), best ? " *" : "  ", metrics.learning_rate,
       seconds_text(metrics.train_seconds + metrics.eval_seconds));
   const int left = settings_.epochs - metrics.epoch;

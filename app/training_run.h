@@ -11,6 +11,7 @@
 #include "app/progress.h"
 #include "app/result.h"
 #include "app/session.h"
+#include "app/shared_inputs.h"
 #include "app/signals.h"
 #include "app/train_settings.h"
 #include "data/split.h"
@@ -20,6 +21,26 @@
 #include "weights/thaw_h5.h"
 
 namespace thaw {
+
+/// What a run says while it goes on.
+struct RunVoice {
+  bool json = false;       ///< the report as JSON on the standard output, everything else on the other one
+  bool brief = false;      ///< neither header nor summary
+  bool epochs = true;      ///< a line an epoch
+  std::string label = {};  ///< in front of those lines and of the progress
+  std::string go_on = {};  ///< what goes on with a run that was stopped; empty: `thaw train --resume` of its folder
+  std::function<double()> seconds_behind = [] { return 0.0; };  ///< expected after this run, for the time to come
+};
+
+/// What a run gets from whoever starts it.
+struct RunSurroundings {
+  const SignalGuard& signals;
+  SharedInputs* shared = nullptr;     ///< with other runs of the process; null: it has its own
+  std::optional<Device> device = {};  ///< opened before; else the run opens what its settings say
+  RunVoice voice = {};
+  /// Called once the frozen prefix is cached, and never where it is not cached.
+  std::function<void(const PrefixCache&)> prefix_ready = [](const PrefixCache&) {};
+};
 
 /// What a run is made from, with the digests that a resumed run compares.
 struct TrainInputs {
@@ -32,7 +53,7 @@ struct TrainInputs {
 };
 
 /// Opens photos and weights and builds the network. Replaces `auto` in the settings by what it came to mean.
-TrainInputs open_train_inputs(TrainSettings& settings, Console& console);
+TrainInputs open_train_inputs(TrainSettings& settings, Console& console, const RunSurroundings& surroundings);
 
 /// A weight file's content.
 struct WeightFile {
@@ -44,7 +65,8 @@ struct WeightFile {
 /// One training run in its folder: epochs with evaluation, checkpoints, and the report at the end.
 class TrainingRun {
  public:
-  TrainingRun(TrainSettings settings, TrainInputs inputs, RunFolder folder, Console& console, bool json);
+  TrainingRun(TrainSettings settings, TrainInputs inputs, RunFolder folder, Console& console,
+              const RunSurroundings& surroundings);
   /// Continues where the folder's checkpoint stands; `planned` are the epochs that were asked for so far.
   /// Throws `Error`: (data) where checkpoint and best weights cannot be used, (usage) for fewer epochs than are done.
   void restore(int planned);
@@ -70,6 +92,8 @@ class TrainingRun {
   void print_epoch(const EpochMetrics& metrics, bool best);
   [[nodiscard]] double seconds_left() const;
   int interrupted();
+  /// The command that goes on with this run.
+  [[nodiscard]] std::string go_on() const;
 
   [[nodiscard]] WeightFile weights_now(const EpochMetrics& metrics) const;
   void write_checkpoint_file();
@@ -92,13 +116,15 @@ class TrainingRun {
   TrainInputs inputs_;
   RunFolder folder_;
   Console& console_;
-  bool json_;
+  RunVoice voice_;
+  std::shared_ptr<PrefixStore> prefixes_;  // shared; null: the trainer has its own
+  std::function<void(const PrefixCache&)> prefix_ready_;
   std::ostream& say_;
   ProgressLine progress_;
   Progress::Phase phase_ = Progress::Phase::prefix;
   DatasetImages images_;
   std::unique_ptr<Trainer> trainer_;
-  SignalGuard signals_;
+  const SignalGuard& signals_;
 
   Position position_;
   std::vector<EpochMetrics> history_;

@@ -74,15 +74,19 @@ int TrainingRun::interrupted() {
     if (error.kind() != ErrorKind::failed) throw;
     fail(ErrorKind::failed,
          "stopped, but what was done since the last checkpoint could not be saved: {}; "
-         "`thaw train --resume {}` goes on from that checkpoint",
-         error.what(), folder_.path().string());
+         "{} goes on from that checkpoint",
+         error.what(), go_on());
   }
-  console_.err << fmt::format(
-                      "thaw: stopped in epoch {} behind {} of its steps; all of it is saved. Go on with: "
-                      "thaw train --resume {}",
-                      position_.epoch + 1, position_.batch, folder_.path().string())
-               << std::endl;
+  console_.err
+      << fmt::format(
+             "thaw: {}stopped in epoch {} behind {} of its steps; all of it is saved, and {} goes on from there",
+             voice_.label, position_.epoch + 1, position_.batch, go_on())
+      << std::endl;
   return signals_.exit_code();
+}
+
+std::string TrainingRun::go_on() const {
+  return voice_.go_on.empty() ? fmt::format("`thaw train --resume {}`", folder_.path().string()) : voice_.go_on;
 }
 
 void TrainingRun::complete(const std::function<void()>& write) {
@@ -90,8 +94,7 @@ void TrainingRun::complete(const std::function<void()>& write) {
     write();
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::failed) throw;
-    fail(ErrorKind::failed, "{}; nothing is lost: once that is possible, `thaw train --resume {}` completes the run",
-         error.what(), folder_.path().string());
+    fail(ErrorKind::failed, "{}; nothing is lost: once that is possible, {} completes the run", error.what(), go_on());
   }
 }
 

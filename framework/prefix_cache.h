@@ -76,8 +76,8 @@ class PrefixCache {
   mutable bool has_no_room_ = false;
 };
 
-/// For each cut 0..`cut` a digest of what the activations before that stage depend on: model, input size, stages, dtype,
-/// backend, the batch they are computed in, the data's content and every value of those stages' parameters.
+/// For each cut 0..`cut` a digest of what the activations before that stage depend on: model, input size, stages,
+/// dtype, backend, the batch they are computed in, the data's content and every value of those stages' parameters.
 std::vector<std::string> prefix_keys(const Network& network, std::size_t cut, const Context& ctx, int batch,
                                      const std::string& data_digest);
 

@@ -5,7 +5,7 @@
 namespace thaw {
 
 PrefixStore::~PrefixStore() {
-  if (!leave_files) keep_only({});
+  if (!leave_files) drop_all();
 }
 
 std::shared_ptr<PrefixCache> PrefixStore::find(const std::string& key) const {
@@ -30,16 +30,23 @@ std::shared_ptr<PrefixCache> PrefixStore::open(const std::string& key, std::int6
   return cache;
 }
 
-void PrefixStore::keep_only(const std::set<std::string>& keys) {
+void PrefixStore::drop(const std::set<std::string>& keys) {
   const std::lock_guard lock(mutex_);
-  for (auto at = caches_.begin(); at != caches_.end();) {
-    if (keys.contains(at->first)) {
-      ++at;
-      continue;
-    }
-    at->second->remove_file();
-    at = caches_.erase(at);
+  for (const std::string& key : keys) {
+    const auto found = caches_.find(key);
+    if (found == caches_.end()) continue;
+    found->second->remove_file();
+    caches_.erase(found);
   }
+}
+
+void PrefixStore::drop_all() {
+  std::set<std::string> keys;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [key, cache] : caches_) keys.insert(key);
+  }
+  drop(keys);
 }
 
 std::size_t PrefixStore::memory_used() const {

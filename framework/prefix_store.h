@@ -24,8 +24,9 @@ class PrefixStore {
   [[nodiscard]] std::shared_ptr<PrefixCache> find(const std::string& key) const;
   /// The cache of this key, made where there is none; the other arguments as `PrefixCache`'s. Throws `Error` as that.
   std::shared_ptr<PrefixCache> open(const std::string& key, std::int64_t images, const Shape& row_shape, Dtype dtype);
-  /// Gives up every cache but these, their files included. Whoever uses one keeps it until it is done.
-  void keep_only(const std::set<std::string>& keys);
+  /// Gives these caches up, their files included. Whoever uses one keeps it until it is done.
+  void drop(const std::set<std::string>& keys);
+  void drop_all();
   /// Whether files stay for later processes when the store ends (the default) or go with it.
   bool leave_files = true;
 

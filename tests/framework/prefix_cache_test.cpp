@@ -198,8 +198,7 @@ class StoreFiles : public PrefixFile {
 
 TEST_F(StoreFiles, TheLimitHoldsForAllCachesTogetherAndTheRestGoesToFiles) {
   // A stem's output is 6 x 6 x 8 floats an image, 22 images: 25,344 bytes; the block's is as large.
-  const auto store =
-      std::make_shared<PrefixStore>(PrefixCacheOptions{.memory_limit = 30'000, .folder = folder});
+  const auto store = std::make_shared<PrefixStore>(PrefixCacheOptions{.memory_limit = 30'000, .folder = folder});
   const Outcome first = train(1, store);
   EXPECT_EQ(store->memory_bytes(), 25'344U);
   const std::size_t before = files();
@@ -210,7 +209,7 @@ TEST_F(StoreFiles, TheLimitHoldsForAllCachesTogetherAndTheRestGoesToFiles) {
   EXPECT_EQ(store->memory_bytes(), 25'344U);
   EXPECT_TRUE(deep.trainer->cache()->on_disk());
   EXPECT_EQ(files(), 1U);
-  store->keep_only({});
+  store->drop_all();
   EXPECT_EQ(files(), 0U) << "what nobody needs any more is removed";
   EXPECT_EQ(store->count(), 0U);
   EXPECT_EQ(deep.trainer->evaluate(numbers(0, 22)).images, 22) << "who still reads it can";

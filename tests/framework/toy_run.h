@@ -71,7 +71,7 @@ inline std::vector<int> numbers(int from, int to) {
 
 /// Stem -> block -> pool -> head, small enough for the reference backend.
 inline std::unique_ptr<Network> toy_network(const std::shared_ptr<Backend>& backend, Dtype master, bool freeze_stem,
-                                     double dropout_rate) {
+                                            double dropout_rate) {
   auto net = std::make_unique<Network>(backend, master, 5);
   net->id = "toy";
   net->size = 12;

@@ -1,6 +1,5 @@
 #include <gtest/gtest.h>
 
-
 #include "kernels/error.h"
 #include "tests/framework/toy_run.h"
 

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <vector>
+
+#include "app/train_settings.h"
+#include "microscope/ceilings.h"
+#include "models/step_record.h"
+
+namespace thaw {
+
+/// What one batch of a training costs a device that reaches its ceilings, and what it keeps.
+struct TrainingCost {
+  std::size_t cut = 0;
+  std::string cut_name = {};
+  std::size_t stages = 0;
+  std::int64_t trainable_parameters = 0;
+  StepMemory memory = {};
+  std::size_t row_bytes = 0;                ///< of one image before the cut
+  std::vector<double> prefix_seconds = {};  ///< of each frozen stage
+  double step_seconds = 0;                  ///< forward, backward and update from the cut on
+  double evaluate_seconds = 0;              ///< forward from the cut on
+
+  /// Of the frozen stages [from, cut).
+  [[nodiscard]] double prefix_from(std::size_t from) const;
+};
+
+/// Counts the calls of a training with `classes` classes without computing them; a call takes as long as its arithmetic
+/// or its least traffic does under `roof`, the longer of the two. Throws `Error` (usage) for an unknown model or an
+/// impossible selector.
+TrainingCost cost_of(const TrainSettings& settings, Dtype dtype, int classes, const microscope::Ceilings& roof);
+
+}  // namespace thaw

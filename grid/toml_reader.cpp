@@ -1,0 +1,91 @@
+#include "grid/toml_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#define TOML_HEADER_ONLY 1
+#define TOML_ENABLE_FORMATTERS 0
+#include <toml++/toml.h>
+
+#include "kernels/error.h"
+#include "kernels/printable.h"
+
+namespace thaw::grid {
+
+namespace {
+
+/// Tables within tables, deeper than any grid needs; a hostile file must not exhaust the stack.
+constexpr int kDeepest = 16;
+
+class Converter {
+ public:
+  explicit Converter(const std::string& file) : file_(file) {}
+
+  TomlValue convert(const toml::node& node, int depth = 0) const {
+    TomlValue value;
+    value.line = static_cast<int>(node.source().begin.line);
+    if (depth > kDeepest) fail(ErrorKind::usage, "'{}', line {}: tables are nested too deeply", file_, value.line);
+    if (const toml::table* table = node.as_table()) {
+      value.kind = TomlValue::Kind::table;
+      add_entries(*table, depth, value);
+    } else if (const toml::array* array = node.as_array()) {
+      value.kind = TomlValue::Kind::array;
+      for (const toml::node& item : *array) value.items.push_back(convert(item, depth + 1));
+    } else {
+      value.scalar = scalar_of(node, value.line);
+    }
+    return value;
+  }
+
+ private:
+  /// Keys in the order of the file: the parser sorts them by name.
+  void add_entries(const toml::table& table, int depth, TomlValue& value) const {
+    std::vector<std::pair<toml::source_position, std::string>> order;
+    for (const auto& [key, child] : table) order.emplace_back(key.source().begin, std::string(key.str()));
+    std::sort(order.begin(), order.end());
+    for (const auto& [position, key] : order) value.entries.emplace_back(key, convert(*table.get(key), depth + 1));
+  }
+
+  [[nodiscard]] nlohmann::json scalar_of(const toml::node& node, int line) const {
+    if (const auto text = node.value_exact<std::string>()) return *text;
+    if (const auto flag = node.value_exact<bool>()) return *flag;
+    if (const auto whole = node.value_exact<std::int64_t>()) return *whole;
+    if (const auto number = node.value_exact<double>()) return *number;
+    fail(ErrorKind::usage, "'{}', line {}: a date or time is no setting of a training", file_, line);
+  }
+
+  const std::string& file_;
+};
+
+}  // namespace
+
+const TomlValue* TomlValue::find(std::string_view key) const {
+  const auto found =
+      std::find_if(entries.begin(), entries.end(), [&](const auto& entry) { return entry.first == key; });
+  return found == entries.end() ? nullptr : &found->second;
+}
+
+nlohmann::json TomlValue::json() const {
+  if (kind == Kind::scalar) return scalar;
+  if (kind == Kind::array) {
+    nlohmann::json array = nlohmann::json::array();
+    for (const TomlValue& item : items) array.push_back(item.json());
+    return array;
+  }
+  nlohmann::json object = nlohmann::json::object();
+  for (const auto& [key, value] : entries) object[key] = value.json();
+  return object;
+}
+
+TomlValue parse_toml(std::string_view text, const std::string& file) {
+  try {
+    return Converter(file).convert(toml::parse(text, file));
+  } catch (const toml::parse_error& error) {
+    const toml::source_position at = error.source().begin;
+    fail(ErrorKind::usage, "'{}' is no TOML: line {}, column {}: {}", file, at.line, at.column,
+         printable(std::string(error.description())));
+  }
+}
+
+}  // namespace thaw::grid
