@@ -63,6 +63,7 @@ double run_seconds(const PlannedExperiment& planned, const PlanBasis& basis) {
 struct FamilyCaches {
   std::vector<std::size_t> cuts;
   std::map<std::size_t, std::uint64_t> bytes;
+  std::map<std::size_t, std::string> names;
 };
 
 double prefix_seconds(PlannedExperiment& planned, const PlanBasis& basis, const FamilyCaches& caches) {
@@ -77,7 +78,7 @@ double prefix_seconds(PlannedExperiment& planned, const PlanBasis& basis, const 
     planned.prefix_from = "the same cache";
     return 0;
   }
-  planned.prefix_from = source == 0 ? "photos" : fmt::format("the cache at stage {}", source);
+  planned.prefix_from = source == 0 ? "photos" : fmt::format("the cache before {}", caches.names.at(source));
   double seconds = planned.cost.prefix_from(source) * batches / kUsualShare;
   if (source == 0) seconds += basis.decode_seconds * photos;
   return seconds;
@@ -103,6 +104,7 @@ void predict(GridPlan& plan, const PlanBasis& basis) {
       FamilyCaches& caches = families[planned.family];
       planned.cache_bytes = planned.cost.row_bytes * static_cast<std::uint64_t>(planned.photos.all);
       planned.seconds += prefix_seconds(planned, basis, caches);
+      caches.names[planned.cost.cut] = planned.cost.cut_name;
       if (caches.bytes.emplace(planned.cost.cut, planned.cache_bytes).second) caches.cuts.push_back(planned.cost.cut);
     }
     std::uint64_t held = 0;

@@ -46,6 +46,8 @@ struct NormForward {
 };
 
 struct NormBackward {
+  /// May be null where nothing that is wanted depends on it: running statistics, no dgamma, and an activation that is
+  /// linear or whose derivative is read off y.
   const void* x = nullptr;
   const void* y = nullptr;  ///< needed where `problem.gradient_from_y()`
   const void* dy = nullptr;
@@ -57,6 +59,13 @@ struct NormBackward {
   void* dgamma = nullptr;     ///< (C) master
   void* dbeta = nullptr;      ///< (C) master
   void* dresidual = nullptr;  ///< (rows,C) activations
+
+  /// With dy in the place of an x that does not matter, so that kernels may read it all the same.
+  [[nodiscard]] NormBackward readable() const {
+    NormBackward args = *this;
+    if (args.x == nullptr) args.x = args.dy;
+    return args;
+  }
 };
 
 /// What `softmax_cross_entropy` adds up, in device memory.
@@ -202,7 +211,7 @@ class Backend {
   // Element-wise and broadcast. y may be an input.
   virtual void add(Dtype dtype, std::int64_t count, const void* a, const void* b, void* y);
   virtual void scale_forward(const ScaleProblem& problem, const void* x, const void* gate, void* y);
-  /// dx = dy gate; dgate (N,C) activations = sum over pixels of dy x.
+  /// dx = dy gate; dgate (N,C) activations = sum over pixels of dy x. Each may be null; then gate or x may be null too.
   virtual void scale_backward(const ScaleProblem& problem, const void* x, const void* gate, const void* dy, void* dx,
                               void* dgate);
   virtual void cast(Dtype from, Dtype to, std::int64_t count, const void* x, void* y);

@@ -26,7 +26,7 @@ void CpuBackend::norm_backward(const NormProblem& problem, const NormBackward& a
   enter("norm_backward", problem.dtype);
   problem.check_gradient();
   const Scratch scratch(arena_, norm_scratch_bytes(problem.rows, problem.c));
-  simd_.norm_backward(problem, args, scratch.data());
+  simd_.norm_backward(problem, args.readable(), scratch.data());
 }
 
 void CpuBackend::act_forward(Act act, Dtype dtype, std::int64_t count, const void* x, void* y) {

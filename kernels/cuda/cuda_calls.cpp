@@ -12,7 +12,7 @@ void CudaBackend::norm_forward(const NormProblem& problem, const NormForward& ar
 void CudaBackend::norm_backward(const NormProblem& problem, const NormBackward& args) {
   check_dtype("norm_backward", problem.dtype);
   problem.check_gradient();
-  cuda::norm_backward(*this, problem, args);
+  cuda::norm_backward(*this, problem, args.readable());
 }
 
 void CudaBackend::act_forward(Act act, Dtype dtype, std::int64_t count, const void* x, void* y) {

@@ -56,7 +56,7 @@ void ReferenceBackend::scale_backward(const ScaleProblem& problem, const void* x
   for (std::int64_t i = 0; i < problem.size(); ++i) {
     const std::int64_t at = i / image * problem.c + i % problem.c;
     const double g = gradient[i];  // dx may be dy
-    gate_gradient[static_cast<std::size_t>(at)] += g * in[i];
+    if (dgate != nullptr) gate_gradient[static_cast<std::size_t>(at)] += g * in[i];
     if (dx_out) dx_out[i] = g * gates[at];
   }
   dx_out.store();

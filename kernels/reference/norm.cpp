@@ -89,7 +89,7 @@ void ReferenceBackend::norm_backward(const NormProblem& problem, const NormBackw
   problem.check_gradient();
   const bool from_y = problem.gradient_from_y();
   const Dtype master = master_dtype(problem.dtype);
-  const Input x(problem.dtype, args.x, problem.size());
+  const Input x(problem.dtype, args.readable().x, problem.size());
   const Input y(problem.dtype, from_y ? args.y : nullptr, problem.size());
   const Input dy(problem.dtype, args.dy, problem.size());
   const Input gamma(master, args.gamma, problem.c);

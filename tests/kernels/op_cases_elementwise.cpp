@@ -103,6 +103,10 @@ void run_scale(OpRun& run, ScaleProblem problem) {
   const void* dy = run.input(Role::activation, "dy", problem.size());
   run.backend().scale_backward(problem, x, gate, dy, run.output(Role::activation, "dx", problem.size()),
                                run.output(Role::activation, "dgate", gates));
+  // What is frozen wants no gradient, and gives nothing for the other's.
+  run.backend().scale_backward(problem, nullptr, gate, dy, run.output(Role::activation, "only dx", problem.size()),
+                               nullptr);
+  run.backend().scale_backward(problem, x, nullptr, dy, nullptr, run.output(Role::activation, "only dgate", gates));
 }
 
 void add_elementwise_cases(Dtype dtype, std::vector<OpCase>& cases) {

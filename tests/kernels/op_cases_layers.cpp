@@ -91,6 +91,12 @@ void run_norm(OpRun& run, NormProblem problem) {
   backward.dbeta = run.output(Role::master, "dbeta", problem.c);
   if (problem.residual) backward.dresidual = run.output(Role::activation, "dresidual", problem.size());
   run.backend().norm_backward(problem, backward);
+  if (problem.training) return;
+  // Of a frozen norm only dx is wanted, and the input may be gone.
+  if (problem.act == Act::linear || problem.gradient_from_y()) backward.x = nullptr;
+  backward.dx = run.output(Role::activation, "only dx", problem.size());
+  backward.dgamma = backward.dbeta = backward.dresidual = nullptr;
+  run.backend().norm_backward(problem, backward);
 }
 
 void run_pool(OpRun& run, PoolProblem problem) {

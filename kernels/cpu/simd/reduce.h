@@ -100,7 +100,7 @@ template <class T>
 void scale_backward_unit(const ScaleProblem& problem, const T* x, const T* gate, const T* dy, T* dx, T* dgate,
                          const Block& block) {
   Line gates;
-  fill_line(block, gate, gates.at);
+  if (dx != nullptr) fill_line(block, gate, gates.at);
   LineSum sum(block);
   for_lines(0, problem.hw, problem.c, block, [&](std::int64_t offset, std::int64_t at, int n) THAW_LAMBDA_INLINE {
     Strip in;
@@ -138,9 +138,9 @@ void scale_backward(const ScaleProblem& problem, const void* x, const void* gate
       const std::int64_t image = unit / blocks;
       const Block block = block_of(problem.c, static_cast<int>(unit % blocks) * line_floats);
       const std::int64_t at = image * problem.hw * c;
-      scale_backward_unit(problem, as<T>(x) + at, as<T>(gate) + image * c, as<T>(dy) + at,
-                          dx == nullptr ? nullptr : as<T>(dx) + at,
-                          dgate == nullptr ? nullptr : as<T>(dgate) + image * c, block);
+      const auto from = [](auto* base, std::int64_t offset) { return base == nullptr ? base : base + offset; };
+      scale_backward_unit(problem, from(as<T>(x), at), from(as<T>(gate), image * c), as<T>(dy) + at,
+                          from(as<T>(dx), at), from(as<T>(dgate), image * c), block);
     }
   });
 }
