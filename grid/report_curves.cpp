@@ -68,7 +68,7 @@ Chart frame_of(const Extent& extent, const Kind& kind) {
               .marks = {},
               .radius = 3.5};
   chart.x = whole_axis("", extent.epochs, 6);
-  chart.y = kind.train == kAccuracy.train ? percent_axis("", extent.values, 4) : linear_axis("", extent.values, 4);
+  chart.y = kind.train == kAccuracy.train ? percent_axis("", extent.values, 5) : linear_axis("", extent.values, 5);
   return chart;
 }
 

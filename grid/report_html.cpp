@@ -35,19 +35,43 @@ std::string tiles_html(const GridReport& report) {
     if (!model.best) continue;
     std::vector<std::string> where;
     for (const std::size_t row : model.best->rows) where.push_back(unfrozen_label(model.rows[row]));
-    html +=
-        fmt::format("<div class=\"tile {}\"><p>{}</p><p class=\"big\">{} %</p><p>best on test photos: {}</p></div>\n",
-                    colour_of(i), escaped(model.name), decimals(model.best->test), escaped(list_text(where)));
+    html += fmt::format(
+        "<div class=\"tile {}\"><p>{}</p><p class=\"big\">{} %</p><p>best on test photos: {}</p></div>\n", colour_of(i),
+        escaped(model.name), spread_text(model.rows[model.best->rows.front()].test), escaped(list_text(where)));
   }
   return html.empty() ? html : "<div class=\"tiles\">\n" + html + "</div>\n";
 }
 
-std::string findings_html(const GridReport& report) {
-  std::string html = "<ul class=\"findings\">\n";
-  for (const Finding& finding : report.findings) {
-    html += fmt::format("<li data-about=\"{}\">{}</li>\n", finding.about, escaped(finding.text));
+/// The heading under which findings stand together.
+const char* topic_of(const std::string& about) {
+  constexpr std::pair<const char*, const char*> topics[] = {{"progress", "Progress"},
+                                                            {"best", "Best"},
+                                                            {"noise", "Best"},
+                                                            {"strategies", "Best"},
+                                                            {"gap", "Overfitting"},
+                                                            {"overfitting", "Overfitting"},
+                                                            {"agreement", "Against the paper"},
+                                                            {"advice", "The advice"},
+                                                            {"time", "Time"},
+                                                            {"seconds", "Time"}};
+  for (const auto& [key, topic] : topics) {
+    if (about == key) return topic;
   }
-  return html + "</ul>\n";
+  return "";
+}
+
+std::string findings_html(const GridReport& report) {
+  std::string html = "<dl class=\"findings\">\n";
+  std::string topic;
+  for (const Finding& finding : report.findings) {
+    if (topic != topic_of(finding.about)) {
+      if (!topic.empty()) html += "</dd>\n";
+      topic = topic_of(finding.about);
+      html += fmt::format("<dt>{}</dt><dd>\n", topic);
+    }
+    html += fmt::format("<p data-about=\"{}\">{}</p>\n", finding.about, escaped(finding.text));
+  }
+  return html + (topic.empty() ? "" : "</dd>\n") + "</dl>\n";
 }
 
 std::string remarks_html(const GridReport& report) {

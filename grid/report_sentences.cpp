@@ -111,24 +111,34 @@ std::string by_strategy(const ModelReport& model) {
   return text + fmt::format(" At its best, unfreezing {} {}.", gain > 0 ? "gains" : "loses", points(gain));
 }
 
-/// How much a difference must be to mean something, from the number of test photos.
-std::string noise(const GridReport& report) {
-  const ReportRow& row = report.row(report.best.front());
+/// Test photos of a row's run; 0 where its matrix is not known.
+std::int64_t test_photos(const ReportRow& row) {
   std::int64_t photos = 0;
   for (const auto& line : row.confusion) photos = std::accumulate(line.begin(), line.end(), photos);
-  photos /= row.test->count;
-  if (photos == 0) return "";
-  const double share = *report.best_test / 100;
-  return fmt::format("The test set has {}, so one photo is {} and the standard error of the highest accuracy is {}.",
-                     plural(photos, "photo"), points(100.0 / static_cast<double>(photos)),
-                     points(100 * std::sqrt(share * (1 - share) / static_cast<double>(photos))));
+  return row.test ? photos / row.test->count : 0;
 }
 
-std::string strength(double correlation) {
+/// Standard error of a share of `photos`, in points.
+double standard_error(double percents, std::int64_t photos) {
+  const double share = percents / 100;
+  return 100 * std::sqrt(share * (1 - share) / static_cast<double>(photos));
+}
+
+/// How much a difference must be to mean something, from the number of test photos.
+std::string noise(const GridReport& report) {
+  const std::int64_t photos = test_photos(report.row(report.best.front()));
+  if (photos == 0) return "";
+  return fmt::format("The test set has {}, so one photo is {} and the standard error of the highest accuracy is {}.",
+                     plural(photos, "photo"), points(100.0 / static_cast<double>(photos)),
+                     points(standard_error(*report.best_test, photos)));
+}
+
+/// How the order of the experiments goes with the paper's.
+std::string order_text(double correlation) {
   const double size = std::abs(correlation);
-  if (size < 0.2) return "no";
-  if (size < 0.5) return "a weak";
-  return size < 0.8 ? "a moderate" : "a strong";
+  if (size < 0.2) return "has little to do with the paper's";
+  const char* how = size < 0.5 ? "weakly" : size < 0.8 ? "moderately" : "strongly";
+  return fmt::format("{} {} the paper's", how, correlation > 0 ? "resembles" : "reverses");
 }
 
 std::string agreement(const ModelReport& model) {
@@ -141,9 +151,7 @@ std::string agreement(const ModelReport& model) {
   }
   if (a.rows > 1) text += fmt::format(" (mean absolute difference {})", points(a.mean_absolute));
   if (a.correlation) {
-    text += fmt::format("; between the two orders of experiments there is {} {}correlation of ranks ({})",
-                        strength(*a.correlation),
-                        std::abs(*a.correlation) < 0.2 ? "" : (*a.correlation > 0 ? "positive " : "negative "),
+    text += fmt::format("; the order of the experiments by it {} (rank correlation {})", order_text(*a.correlation),
                         signed_text(*a.correlation));
   }
   return text + ".";
@@ -207,10 +215,14 @@ std::string advice(const ModelReport& model, const Advice& a) {
                                                            : fmt::format("layers from {} to {}", a.low, a.high);
   std::string text = fmt::format("{}: the published advice is {}. Best by {} here is {} {}", model.name, range,
                                  name_of(a.strategy), percent(a.best.test), with_any(model, a.best.rows));
-  if (a.holds()) return text + ": the advice holds.";
+  if (a.holds()) return text + ": the advice holds here.";
   if (!a.best_inside) return text + "; nothing that the advice names is finished.";
-  return text + fmt::format(", {} above the best that the advice names: it does not hold.",
-                            points(a.best.test - *a.best_inside));
+  const double ahead = a.best.test - *a.best_inside;
+  const std::int64_t photos = test_photos(model.rows[a.best.rows.front()]);
+  const bool noise = photos > 0 && ahead < standard_error(a.best.test, photos);
+  return text + fmt::format(", {} above the best that the advice names: {}.", points(ahead),
+                            noise ? "less than the standard error, so this speaks neither for nor against it"
+                                  : "it does not hold here");
 }
 
 /// What all took, and how far that is from what was predicted.

@@ -8,14 +8,14 @@ const std::string_view kReportStyle = R"(
 :root { color-scheme: light dark;
   --ground: #ffffff; --panel: #f6f7f8; --ink: #1b1f23; --soft: #5c6670; --line: #d9dee3; --grid: #e8ebee;
   --best: #eef4fb; --loud: #8f1d1d; --loud-ground: #fdecea; --note: #7a5200; --note-ground: #fdf5e2;
-  --m0: #1763a6; --m1: #c04a0b; --m2: #0e7a5c; --m3: #8b459f; --m4: #806600; --heat: 23 99 166; --error: 192 74 11; }
+  --m0: #1763a6; --m1: #c04a0b; --m2: #0e7a5c; --m3: #8b459f; --m4: #806600; --shade: #00000024; --heat: 23 99 166; --error: 192 74 11; }
 @media (prefers-color-scheme: dark) { :root {
   --ground: #14171a; --panel: #1c2024; --ink: #e6e9ec; --soft: #9ba5ae; --line: #363d44; --grid: #272d32;
   --best: #1b2a3a; --loud: #ffb4ab; --loud-ground: #4a1513; --note: #f2d08a; --note-ground: #3a2e12;
-  --m0: #71b5f3; --m1: #f79a5f; --m2: #5fcda6; --m3: #d6a2e8; --m4: #dcc257; --heat: 113 181 243; --error: 247 154 95; } }
+  --m0: #71b5f3; --m1: #f79a5f; --m2: #5fcda6; --m3: #d6a2e8; --m4: #dcc257; --shade: #00000090; --heat: 113 181 243; --error: 247 154 95; } }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; }
-body { margin: 0 auto; padding: clamp(1.25rem, 4vw, 3.5rem) clamp(1rem, 4vw, 3.5rem); max-width: 92rem;
+body { margin: 0 auto; padding: clamp(1.25rem, 4vw, 3.5rem) clamp(1rem, 4vw, 3.5rem); max-width: 104rem;
   font: 15px/1.55 system-ui, -apple-system, "Segoe UI", "Liberation Sans", Arial, sans-serif; color: var(--ink); background: var(--ground);
   overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
 h1 { font-size: clamp(1.5rem, 4vw, 2.1rem); line-height: 1.2; margin: 0 0 .4rem; font-weight: 650; letter-spacing: -.01em; }
@@ -29,10 +29,14 @@ nav { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; font-size: .88rem; marg
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 15rem), 1fr)); gap: 1rem; margin: 1.4rem 0; }
 .tile { background: var(--panel); border-radius: .5rem; padding: 1rem 1.2rem; border-top: 3px solid var(--c, var(--line)); }
 .tile p { margin: 0; color: var(--soft); font-size: .9rem; } .tile .big { font-size: 1.9rem; line-height: 1.3; color: var(--ink); font-weight: 600; }
-.findings { padding: 0; margin: 0; list-style: none; max-width: 54rem; }
-.findings li { padding: .5rem 0; border-bottom: 1px solid var(--grid); } .findings li:last-child { border-bottom: 0; }
+.findings { display: grid; grid-template-columns: 10rem minmax(0, 56rem); margin: 0; }
+.findings dt { font-weight: 600; padding: .7rem 0; border-top: 1px solid var(--grid); } .findings dd { margin: 0; padding: .7rem 0; border-top: 1px solid var(--grid); }
+.findings p { margin: 0 0 .45rem; } .findings p:last-child { margin: 0; }
+@media (max-width: 44rem) { .findings { display: block; } .findings dt { padding-bottom: 0; } .findings dd { border: 0; padding-top: .2rem; } }
 .remarks { font-size: .86rem; color: var(--soft); max-width: 54rem; padding-left: 1.1rem; margin: 1rem 0; }
-.scroll { overflow-x: auto; margin: .6rem 0; max-width: 100%; } .scroll:focus-visible { outline: 2px solid var(--m0); outline-offset: 2px; }
+.scroll { overflow-x: auto; margin: .6rem 0; max-width: 100%;
+  background: linear-gradient(to left, var(--ground) 60%, transparent) right / 3rem 100% no-repeat local,
+    linear-gradient(to left, var(--shade), transparent) right / 1rem 100% no-repeat scroll; } .scroll:focus-visible { outline: 2px solid var(--m0); outline-offset: 2px; }
 table { border-collapse: collapse; font-size: .86rem; line-height: 1.35; overflow-wrap: normal; } table.experiments { width: 100%; }
 th, td { padding: .36rem .6rem; text-align: left; vertical-align: baseline; border-bottom: 1px solid var(--grid); white-space: nowrap; }
 thead th { color: var(--soft); font-weight: 600; vertical-align: bottom; border-bottom: 1px solid var(--line); }
@@ -41,15 +45,15 @@ tbody th { font-weight: 600; } .n { text-align: right; } .start { padding-left: 
 .first { position: sticky; left: 0; background: var(--ground); }
 .code { color: var(--soft); font: .92em ui-monospace, "Liberation Mono", Menlo, monospace; }
 .test { font-weight: 600; } tr.best > *, tr.best .first { background: var(--best); } tr.best .test { font-weight: 750; } tr.best th[rowspan] { background: none; }
-tr.open td { color: var(--soft); } .why { white-space: normal; min-width: 15rem; max-width: 30rem; overflow-wrap: anywhere; }
-.state { font-weight: 600; } .note { color: var(--soft); font-size: .95em; }
+tr.open td { color: var(--soft); } td.state { color: var(--ink); font-weight: 600; } tr:has(+ .why) > * { border-bottom: 0; }
+.why td { padding-top: 0; } .why div { position: sticky; left: 3.2rem; width: min(46rem, 76vw); white-space: normal; overflow-wrap: anywhere; color: var(--soft); } .why p { margin: 0; }
 .confusion .cell { background: rgb(var(--heat) / calc(var(--share) * .5)); } .confusion .wrong { background: rgb(var(--error) / calc(min(var(--share) * 4, 1) * .5)); }
 .settings th { font-weight: 500; color: var(--soft); } .settings .value { white-space: normal; overflow-wrap: anywhere; min-width: 12rem; }
 .settings tr.group th { color: var(--ink); font-weight: 650; padding-top: 1.3rem; text-align: left; border-bottom-color: var(--line); }
 figure { margin: 0 0 1.8rem; } figcaption { color: var(--soft); font-size: .88rem; margin-top: .3rem; } figcaption b { color: var(--ink); }
 .panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1rem 2rem; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1rem 2.5rem; align-items: start; }
-.chart { display: block; width: 100%; height: auto; max-width: 46rem; } .wide .chart { min-width: 35rem; max-width: 72rem; }
+.chart { display: block; width: 100%; height: auto; max-width: 38rem; } .wide .chart { min-width: 35rem; max-width: 66rem; }
 .chart text { fill: var(--soft); font-size: 12.5px; } .chart .label { fill: var(--ink); }
 .grid { stroke: var(--grid); fill: none; } .base { stroke: var(--line); fill: none; }
 .m0 { --c: var(--m0); } .m1 { --c: var(--m1); } .m2 { --c: var(--m2); } .m3 { --c: var(--m3); } .m4 { --c: var(--m4); } .neutral { --c: var(--soft); }

@@ -13,7 +13,10 @@ namespace {
 
 /// Which columns a model's table has.
 struct Columns {
-  bool published = false, evaluated = false, seeds = false, state = false;
+  bool published = false, evaluated = false, seeds = false;
+  [[nodiscard]] int count(std::size_t varied) const {
+    return 7 + (published ? 9 : 3) + (evaluated ? 1 : 0) + (seeds ? 1 : 0) + static_cast<int>(varied);
+  }
 };
 
 Columns columns_of(const ModelReport& model) {
@@ -22,9 +25,6 @@ Columns columns_of(const ModelReport& model) {
     columns.published = columns.published || row.published;
     columns.evaluated = columns.evaluated || row.train_evaluated;
     columns.seeds = columns.seeds || row.seeds.size() > 1;
-    const auto finished = row.states.find(State::finished);
-    const bool whole = finished != row.states.end() && finished->second == static_cast<int>(row.seeds.size());
-    columns.state = columns.state || !whole || !row.notes.empty();
   }
   return columns;
 }
@@ -59,7 +59,6 @@ std::string head_of(const GridReport& report, const Columns& columns) {
   }
   if (columns.evaluated) top += heading("Train, inference", "n");
   top += heading("Trainable parameters", "n") + heading("Time", "n");
-  if (columns.state) top += heading("State", "");
   return "<thead><tr>" + top + "</tr>" + (below.empty() ? "" : "<tr>" + below + "</tr>") + "</thead>\n";
 }
 
@@ -71,10 +70,32 @@ std::string accuracy_cells(const std::optional<Spread>& ours, const std::optiona
   return cells + number_cell(ours && paper ? signed_text(ours->mean - *paper) : "–", "quiet");
 }
 
-std::string state_cell(const ReportRow& row) {
-  std::string html = fmt::format("<span class=\"state\">{}</span>", escaped(state_text(row)));
-  for (const std::string& note : row.notes) html += fmt::format("<br><span class=\"note\">{}</span>", escaped(note));
-  return "<td class=\"why\">" + html + "</td>";
+bool whole(const ReportRow& row) {
+  const auto finished = row.states.find(State::finished);
+  return finished != row.states.end() && finished->second == static_cast<int>(row.seeds.size());
+}
+
+/// Reasons below the row, over its whole width; nothing where there is nothing to say.
+std::string notes_html(const ReportRow& row, int columns) {
+  std::vector<std::string> notes;
+  if (!whole(row) && row.seeds.size() > 1) notes.push_back(state_text(row));
+  notes.insert(notes.end(), row.notes.begin(), row.notes.end());
+  if (notes.empty()) return "";
+  std::string html;
+  const std::string state = row.finished() || row.seeds.size() > 1 ? "" : state_text(row) + ": ";
+  for (const std::string& note : notes) html += fmt::format("<p>{}{}</p>", state, escaped(note));
+  return fmt::format("<tr class=\"why\"><td class=\"first\"></td><td colspan=\"{}\"><div>{}</div></td></tr>\n",
+                     columns - 1, html);
+}
+
+/// The train accuracy, or in its place how far the row is.
+std::string train_cells(const ReportRow& row, bool published) {
+  const PublishedRow paper = row.published.value_or(PublishedRow{});
+  if (row.finished()) return accuracy_cells(row.train, paper.train_accuracy, published, "");
+  const std::string state = row.states.size() == 1 ? name_of(row.states.begin()->first) : "unfinished";
+  std::string cells = number_cell(state, published ? "start state" : "state");
+  if (published) cells += number_cell(optional_text(paper.train_accuracy), "quiet") + number_cell("–", "quiet");
+  return cells;
 }
 
 std::string seeds_text(const ReportRow& row) {
@@ -93,14 +114,14 @@ std::string row_html(const GridReport& report, const ReportRow& row, const Colum
   for (const std::string& name : report.varied) cells += text_cell(row.varied.at(name));
   cells += number_cell(std::to_string(row.epochs));
   if (columns.seeds) cells += number_cell(seeds_text(row));
-  cells += accuracy_cells(row.train, paper.train_accuracy, columns.published, "");
+  cells += train_cells(row, columns.published);
   cells += accuracy_cells(row.val, paper.val_accuracy, columns.published, "");
   cells += accuracy_cells(row.test, paper.test_accuracy, columns.published, "test");
   if (columns.evaluated) cells += number_cell(spread_text(row.train_evaluated));
   cells += number_cell(row.trainable_parameters ? count_text(*row.trainable_parameters) : std::string("–"));
   cells += number_cell(row.seconds ? seconds_text(row.seconds->mean) : std::string("–"));
-  if (columns.state) cells += state_cell(row);
-  return fmt::format("<tr{}>{}</tr>\n", best ? " class=\"best\"" : (row.finished() ? "" : " class=\"open\""), cells);
+  return fmt::format("<tr{}>{}</tr>\n", best ? " class=\"best\"" : (row.finished() ? "" : " class=\"open\""), cells) +
+         notes_html(row, columns.count(report.varied.size()));
 }
 
 bool holds(const std::optional<Best>& best, std::size_t row) {

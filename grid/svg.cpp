@@ -10,7 +10,8 @@ namespace {
 std::string outline(Shape shape, double r) {
   switch (shape) {
     case Shape::circle:
-      return fmt::format("M{0:.2f} 0a{1:.2f} {1:.2f} 0 1 0 {2:.2f} 0a{1:.2f} {1:.2f} 0 1 0 {0:.2f} 0Z", -r, r, 2 * r);
+      return fmt::format("M{0:.2f} 0a{1:.2f} {1:.2f} 0 1 0 {2:.2f} 0a{1:.2f} {1:.2f} 0 1 0 {3:.2f} 0Z", -r, r, 2 * r,
+                         -2 * r);
     case Shape::triangle:
       return fmt::format("M0 {:.2f}L{:.2f} {:.2f}H{:.2f}Z", -1.2 * r, 1.15 * r, 0.85 * r, -1.15 * r);
     case Shape::square: return fmt::format("M{0:.2f} {0:.2f}H{1:.2f}V{1:.2f}H{0:.2f}Z", -0.9 * r, 0.9 * r);

@@ -35,11 +35,11 @@ std::pair<double, double> range_of(const std::vector<double>& values) {
   return {*low, *high};
 }
 
-std::string power_text(int power) {
-  if (power >= 9) return fmt::format("10^{}", power);
-  if (power >= 6) return fmt::format("{:g} M", std::pow(10.0, power - 6));
-  if (power >= 3) return fmt::format("{:g} k", std::pow(10.0, power - 3));
-  return fmt::format("{:g}", std::pow(10.0, power));
+std::string magnitude_text(double value) {
+  if (value >= 0.999e9) return fmt::format("{:g}", value);
+  if (value >= 0.999e6) return fmt::format("{:g} M", value / 1e6);
+  if (value >= 0.999e3) return fmt::format("{:g} k", value / 1e3);
+  return fmt::format("{:g}", value);
 }
 
 /// Where things lie in a picture's pixels.
@@ -142,13 +142,18 @@ ChartAxis percent_axis(std::string label, const std::vector<double>& values, int
 ChartAxis log_axis(std::string label, const std::vector<double>& values) {
   const auto [low, high] = range_of(values);
   ChartAxis axis{.label = std::move(label), .low = low / 1.5, .high = high * 1.5, .logarithmic = true, .ticks = {}};
-  if (axis.high / axis.low < 20) {  // so that there are two powers of ten
-    const double widen = std::sqrt(20 * axis.low / axis.high);
+  if (axis.high / axis.low < 10) {
+    const double widen = std::sqrt(10 * axis.low / axis.high);
     axis.low /= widen;
     axis.high *= widen;
   }
-  for (int power = static_cast<int>(std::ceil(std::log10(axis.low))); std::pow(10.0, power) <= axis.high; ++power) {
-    axis.ticks.emplace_back(std::pow(10.0, power), power_text(power));
+  const bool few = axis.high / axis.low < 500;  // powers of ten alone would be two ticks, or one
+  for (int power = static_cast<int>(std::floor(std::log10(axis.low))); std::pow(10.0, power) <= axis.high; ++power) {
+    for (const double factor : {1.0, 2.0, 5.0}) {
+      const double value = factor * std::pow(10.0, power);
+      const bool shown = (factor == 1 || few) && value >= axis.low && value <= axis.high;
+      if (shown) axis.ticks.emplace_back(value, magnitude_text(value));
+    }
   }
   return axis;
 }
