@@ -63,6 +63,32 @@ ExperimentRecord experiment_from(const json& row) {
   return out;
 }
 
+/// What reports read of the table [published]; it came from a TOML file that anybody may have written.
+void check_published(const json& published) {
+  if (published.is_null()) return;
+  text_in(published, "title");
+  if (const json gaps = object_in(published, "train_validation_difference"); !gaps.is_null()) {
+    for (const auto& [model, value] : gaps.items()) number_in(gaps, model.c_str());
+  }
+  if (const json ratio = object_in(published, "time_ratio"); !ratio.is_null()) {
+    number_in(ratio, "least");
+    number_in(ratio, "most");
+    if (ratio.at("models").get<std::vector<std::string>>().size() != 2) {
+      throw json::other_error::create(501, "'models' of 'time_ratio' must be two", &ratio);
+    }
+  }
+  const json recommended = object_in(published, "recommended");
+  for (const char* key : {"blocks", "layers"}) {
+    if (recommended.is_null() || !recommended.contains(key)) continue;
+    const json& range = recommended[key];
+    const bool two_counts =
+        range.is_array() && range.size() == 2 && std::all_of(range.begin(), range.end(), [](const json& n) {
+          return n.is_number_unsigned() && n.get<std::uint64_t>() < 1'000'000;
+        });
+    if (!two_counts) throw json::type_error::create(302, fmt::format("'{}' must be two counts", key), &range);
+  }
+}
+
 GridRecord grid_from(const json& document) {
   require_object(document, "grid.json");
   GridRecord grid;
@@ -75,6 +101,7 @@ GridRecord grid_from(const json& document) {
   }
   grid.machine = object_in(document, "machine");
   grid.published = object_in(document, "published");
+  check_published(grid.published);
   const json& rows = document.at("experiments");
   if (!rows.is_array()) throw json::type_error::create(302, "'experiments' must be an array", &rows);
   for (const json& row : rows) grid.experiments.push_back(experiment_from(row));

@@ -131,4 +131,54 @@ json published(int experiment, double train, double val, double test) {
   return {{"experiment", experiment}, {"train_accuracy", train}, {"val_accuracy", val}, {"test_accuracy", test}};
 }
 
+Cells varied_cells() {
+  struct Row {
+    const char* unfreeze;
+    double test;
+    std::int64_t parameters;
+  };
+  const Row rows[] = {{"none", 0.80, 10'000},         {"blocks:1", 0.88, 100'000},    {"blocks:3", 0.90, 400'000},
+                      {"layer:100", 0.89, 2'000'000}, {"layer:120", 0.87, 1'500'000}, {"blocks:8", 0.84, 1'000'000}};
+  Cells cells;
+  for (const char* model : {"resnet50", "mobilenet_v3_large"}) {
+    const bool large = model == std::string("resnet50");
+    for (const Row& row : rows) {
+      const int number = static_cast<int>(cells.size()) % 6 + 1;
+      Cell cell{.model = model, .unfreeze = row.unfreeze, .parameters = row.parameters};
+      cell.outcome = Outcome{.train = row.test + 0.05,
+                             .val = row.test + 0.01,
+                             .test = row.test + (large ? 0 : 0.03),
+                             .seconds = large ? 300.0 : 94.0};
+      cell.published = published(number, 95, 90, 100 * row.test + 1);
+      cell.predicted = {{"seconds", large ? 306.0 : 80.0}};
+      cell.settings = {{"weights", std::string(model) + ".h5"}};
+      if (!large && number > 3) cell.outcome = {};
+      cells.push_back(cell);
+    }
+  }
+  return cells;
+}
+
+json varied_facts() {
+  return {{"title", "Two models"},
+          {"published",
+           {{"title", "A study"},
+            {"train_validation_difference", {{"resnet50", 6.56}, {"mobilenet_v3_large", 4.32}}},
+            {"time_ratio", {{"models", {"resnet50", "mobilenet_v3_large"}}, {"least", 3}, {"most", 4}}},
+            {"recommended", {{"blocks", {2, 5}}, {"layers", {100, 120}}}}}}};
+}
+
+void break_varied(const GridFolder& folder) {
+  folder.put(10, "settings.json", "{}");
+  folder.put(10, "failure.json", R"({"reason":"the loss is NaN in step 7","kind":"failed","exit_code":1})");
+  folder.put(11, "settings.json", "{}");
+  folder.put(11, "metrics.jsonl", "{\"epoch\":1,\"train_accuracy\":0.5,\"val_accuracy\":0.4}\n");
+}
+
+std::size_t count_of(const std::string& text, const std::string& part) {
+  std::size_t count = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++count;
+  return count;
+}
+
 }  // namespace thaw::grid::testing
