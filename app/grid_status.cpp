@@ -3,6 +3,8 @@
 #include "app/grid_options.h"
 #include "app/options.h"
 #include "app/run_lock.h"
+#include "grid/report.h"
+#include "kernels/files.h"
 
 namespace thaw {
 
@@ -72,7 +74,15 @@ int run_report(const StatusOptions& options, Console& console) {
 
 }  // namespace
 
-nlohmann::json write_grid_report(const std::filesystem::path&) { return nullptr; }
+nlohmann::json write_grid_report(const std::filesystem::path& folder) {
+  const grid::GridReport report = grid::make_report(grid::read_grid(folder));
+  const nlohmann::json json = grid::to_json(report);
+  write_file_atomically(folder / "report.html", grid::to_html(report));
+  write_file_atomically(folder / "report.md", grid::to_markdown(report));
+  write_file_atomically(folder / "report.csv", grid::to_csv(report));
+  write_file_atomically(folder / "report.json", json.dump(2) + "\n");
+  return json;
+}
 
 GridStatus status_of(const std::filesystem::path& folder) {
   GridStatus status;

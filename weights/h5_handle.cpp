@@ -4,6 +4,11 @@
 
 namespace thaw::h5 {
 
+std::recursive_mutex& library_mutex() {
+  static std::recursive_mutex mutex;  // the library's state is one for the process, and so is this
+  return mutex;
+}
+
 std::string last_reason() {
   std::string reason;
   const auto keep_first = [](unsigned, const H5E_error2_t* error, void* data) -> herr_t {
