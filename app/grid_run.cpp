@@ -68,7 +68,14 @@ double decode_seconds(const Dataset& dataset, int threads) {
 /// Measures what predictions need, each thing once.
 class Basis {
  public:
-  Basis(const RunOptions& options, SharedInputs& shared) : options_(options), shared_(shared) {}
+  /// What an earlier run into the same folder measured on this device is good enough.
+  Basis(const RunOptions& options, SharedInputs& shared) : options_(options), shared_(shared) {
+    try {
+      before_ = nlohmann::json::parse(read_file(fs::path(options.out) / "grid.json")).at("machine");
+    } catch (const std::exception&) {
+      before_ = nullptr;  // no earlier run
+    }
+  }
 
   PlanBasis get(const TrainSettings& first) {
     PlanBasis basis;
@@ -80,11 +87,31 @@ class Basis {
   }
 
   nlohmann::json machine(const TrainSettings& s) {
-    const DeviceInfo info = device(s).backend->info();
-    return {{"device", info.backend}, {"name", info.name}, {"threads", info.threads}};
+    nlohmann::json machine = describe(device(s).backend->info());
+    for (const auto& [dtype, roof] : roofs_) {
+      machine["roofs"][std::string(name_of(dtype))] = {{"gflops", roof.gflops}, {"gbs", roof.gbs}};
+    }
+    return machine;
   }
 
  private:
+  static nlohmann::json describe(const DeviceInfo& info) {
+    return {{"device", info.backend}, {"name", info.name}, {"threads", info.threads}};
+  }
+
+  /// As measured before; nothing where that was another device.
+  [[nodiscard]] std::optional<microscope::Ceilings> known_roof(const DeviceInfo& info, Dtype dtype) const {
+    try {
+      for (const auto& [key, value] : describe(info).items()) {
+        if (before_.at(key) != value) return std::nullopt;
+      }
+      const nlohmann::json& roof = before_.at("roofs").at(std::string(name_of(dtype)));
+      return microscope::Ceilings{.gflops = roof.at("gflops").get<double>(), .gbs = roof.at("gbs").get<double>()};
+    } catch (const nlohmann::json::exception&) {
+      return std::nullopt;
+    }
+  }
+
   Dataset dataset(const TrainSettings& s) {
     return shared_.dataset(options_.data, {.bad = s.bad_images == "skip" ? BadImages::skip : BadImages::stop,
                                            .threads = options_.threads});
@@ -113,13 +140,16 @@ class Basis {
     const auto found = roofs_.find(dtype);
     if (found != roofs_.end()) return found->second;
     Backend& backend = *devices_.begin()->second.backend;
-    return roofs_.emplace(dtype, microscope::measure_ceilings(backend, dtype, backend.info().threads)).first->second;
+    const auto known = known_roof(backend.info(), dtype);
+    return roofs_.emplace(dtype, known ? *known : microscope::measure_ceilings(backend, dtype, backend.info().threads))
+        .first->second;
   }
 
   const RunOptions& options_;
   SharedInputs& shared_;
   std::map<std::pair<std::string, std::string>, Device> devices_;
   std::map<Dtype, microscope::Ceilings> roofs_;
+  nlohmann::json before_;
 };
 
 /// What the folder of the grid says of itself.

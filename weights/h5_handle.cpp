@@ -1,12 +1,26 @@
 #include "weights/h5_handle.h"
 
+#include <mutex>
+
 #include <string_view>
 
 namespace thaw::h5 {
 
-std::recursive_mutex& library_mutex() {
-  static std::recursive_mutex mutex;  // the library's state is one for the process, and so is this
-  return mutex;
+namespace {
+
+// The library's state is one for the process, and so is this. A forked child has the depth of the thread that forked
+// it, but does not own its mutexes: a recursive one would stop it for ever.
+std::mutex library_mutex;
+thread_local int library_depth = 0;
+
+}  // namespace
+
+LibraryLock::LibraryLock() {
+  if (library_depth++ == 0) library_mutex.lock();
+}
+
+LibraryLock::~LibraryLock() {
+  if (--library_depth == 0) library_mutex.unlock();
 }
 
 std::string last_reason() {

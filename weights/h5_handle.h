@@ -2,7 +2,6 @@
 
 #include <hdf5.h>
 
-#include <mutex>
 #include <string>
 #include <utility>
 
@@ -42,13 +41,20 @@ using Type = Handle<H5Tclose>;
 using Properties = Handle<H5Pclose>;
 
 /// HDF5 is built for one thread at a time, so whoever uses it holds this, and so does whoever starts a process that
-/// will: its copy of the library must not be one that another thread had half changed.
-std::recursive_mutex& library_mutex();
+/// will: its copy of the library must not be one that another thread had half changed. A thread, and what it forks, may
+/// hold it more than once.
+class LibraryLock {
+ public:
+  LibraryLock();
+  ~LibraryLock();
+  LibraryLock(const LibraryLock&) = delete;
+  LibraryLock& operator=(const LibraryLock&) = delete;
+};
 
 /// While alive, no other thread is in HDF5, and it prints no error stack of its own.
 class QuietErrors {
  public:
-  QuietErrors() : lock_(library_mutex()) {
+  QuietErrors() {
     // HDF5's clean-up at exit can loop over what a damaged file left half open; here every file has an owner.
     [[maybe_unused]] static const herr_t without_exit_handler = H5dont_atexit();
     H5Eget_auto2(H5E_DEFAULT, &printer_, &data_);
@@ -59,7 +65,7 @@ class QuietErrors {
   QuietErrors& operator=(const QuietErrors&) = delete;
 
  private:
-  std::lock_guard<std::recursive_mutex> lock_;
+  LibraryLock lock_;
   H5E_auto2_t printer_ = nullptr;
   void* data_ = nullptr;
 };

@@ -44,7 +44,7 @@ rlim_t seconds_for_size(const std::filesystem::path& path) {
 }  // namespace
 
 void rehearse(const std::filesystem::path& path, const std::function<void()>& read, unsigned cpu_seconds) {
-  const std::lock_guard lock(h5::library_mutex());
+  const h5::LibraryLock lock;
   const rlim_t seconds = cpu_seconds + seconds_for_size(path);
   const pid_t child = ::fork();
   if (child < 0) {

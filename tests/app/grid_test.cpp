@@ -127,10 +127,6 @@ TEST_F(Grid, NotesAFailureWithItsReasonGoesOnAndTriesItAgain) {
 }
 
 TEST_F(Grid, StopsAtTheFirstFailureWhereThatIsAsked) {
-  const std::string text = small_grid_text("[[run]]\nunfreeze = \"all\"\nweights = \"other.h5\"\n");
-  const std::string grid = write_text(folder.at("grid.toml"), text);
-  const Outcome outcome = call(small_grid(grid, folder.at("out"), {"--fail-fast", "--set", "train.weights=other.h5"}));
-  EXPECT_EQ(outcome.code, 2) << "with the override two of them are the same";
   const Outcome stopped =
       call(small_grid(file(), folder.at("out"), {"--fail-fast", "--set", "train.weights=other.h5"}));
   EXPECT_EQ(stopped.code, 1);
