@@ -24,6 +24,7 @@ std::string with(const ReportRow& row) {
 
 std::string with_any(const ModelReport& model, const std::vector<std::size_t>& rows) {
   std::vector<std::string> texts;
+  texts.reserve(rows.size());
   for (const std::size_t row : rows) texts.push_back(with(model.rows[row]));
   return list_text(texts);
 }
