@@ -21,6 +21,7 @@ void for_each_row(const GridReport& report, const Use& use) {
 
 std::vector<double> places_of(const std::vector<ChartMark>& marks) {
   std::vector<double> places;
+  places.reserve(marks.size());
   for (const ChartMark& mark : marks) places.push_back(mark.x);
   return places;
 }

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "grid/json_fields.h"
 #include "grid/report.h"
 #include "grid/report_figures.h"
 #include "grid/report_marks.h"
@@ -132,9 +133,8 @@ std::string subtitle(const GridReport& report) {
   for (const ModelReport& model : report.models) names.push_back(model.name);
   std::string text = plural(static_cast<std::int64_t>(report.record.experiments.size()), "experiment");
   if (!names.empty()) text += " with " + list_text(names);
-  if (!report.record.published.is_null() && report.record.published.contains("title")) {
-    text += ", beside " + value_text(report.record.published["title"]);
-  }
+  const std::string paper = report.record.published.is_null() ? "" : text_in(report.record.published, "title");
+  if (!paper.empty()) text += ", beside " + paper;
   return text;
 }
 

@@ -128,6 +128,9 @@ json ratio_json(const std::optional<TimeRatio>& ratio) {
 }
 
 json experiment_json(const ExperimentRecord& experiment) {
+  const auto percent = [&](const char* key) {
+    return experiment.result.is_null() ? json() : json(100 * experiment.result.at(key).get<double>());
+  };
   return {{"index", experiment.index},
           {"id", experiment.id},
           {"name", experiment.name},
@@ -136,6 +139,9 @@ json experiment_json(const ExperimentRecord& experiment) {
           {"seed", experiment.seed},
           {"state", name_of(experiment.state)},
           {"epochs_done", experiment.epochs_done},
+          {"train_accuracy", percent("train_accuracy")},
+          {"val_accuracy", percent("val_accuracy")},
+          {"test_accuracy", percent("test_accuracy")},
           {"reason", experiment.failure ? json(experiment.failure->reason) : json()}};
 }
 

@@ -24,6 +24,7 @@ std::string with(const ReportRow& row) {
 
 std::string with_any(const ModelReport& model, const std::vector<std::size_t>& rows) {
   std::vector<std::string> texts;
+  texts.reserve(rows.size());
   for (const std::size_t row : rows) texts.push_back(with(model.rows[row]));
   return list_text(texts);
 }
@@ -187,29 +188,6 @@ std::string overfitting(const ModelReport& model) {
       plural(o.rows, "experiment"), chance);
 }
 
-std::string published_range(const TimeRatio& t) {
-  if (!t.published_least && !t.published_most) return "";
-  const double least = t.published_least.value_or(0);
-  const double most = t.published_most.value_or(1e300);
-  std::string stated = t.published_least ? decimals(*t.published_least, 1) : "at most " + decimals(most, 1);
-  if (t.published_least && t.published_most) stated += " to " + decimals(most, 1);
-  const char* place = t.ratio < least ? "below" : t.ratio > most ? "above" : "within";
-  return fmt::format(" The published ratio is {}: this one lies {} it.", stated, place);
-}
-
-std::string time_ratio(const TimeRatio& t) {
-  const auto pairs = static_cast<std::int64_t>(t.compared.size());
-  std::string text =
-      fmt::format("{} takes {} times as long as {}", model_name(t.first), decimals(t.ratio), model_name(t.second));
-  text += pairs == 1 ? fmt::format(" over the one experiment that both finished alike ({})", t.compared[0])
-                     : fmt::format(" over the {} experiments that both finished alike ({}; one by one from {} to {})",
-                                   pairs, list_text(t.compared), decimals(t.least), decimals(t.most));
-  if (t.training) text += fmt::format("; {} times in the training steps alone", decimals(*t.training));
-  text += ".";
-  if (!t.also_differ.empty()) text += fmt::format(" The two also differ in {}.", list_text(t.also_differ));
-  return text + published_range(t);
-}
-
 std::string advice(const ModelReport& model, const Advice& a) {
   const std::string range = a.strategy == Strategy::blocks ? fmt::format("{} to {} blocks", a.low, a.high)
                                                            : fmt::format("layers from {} to {}", a.low, a.high);
@@ -225,56 +203,7 @@ std::string advice(const ModelReport& model, const Advice& a) {
                                   : "it does not hold here");
 }
 
-/// What all took, and how far that is from what was predicted.
-std::string total_time(const GridReport& report) {
-  double measured = 0, foretold = 0, took = 0;
-  for (const ModelReport& model : report.models) {
-    for (const ReportRow& row : model.rows) {
-      if (!row.seconds) continue;
-      const double seconds = row.seconds->mean * row.seconds->count;
-      measured += seconds;
-      if (row.predicted_seconds.value_or(0) <= 0) continue;
-      took += seconds;
-      foretold += *row.predicted_seconds * row.seconds->count;
-    }
-  }
-  if (measured <= 0) return "";
-  std::string text = fmt::format("The finished experiments took {} together.", seconds_text(measured));
-  if (foretold <= 0) return text;
-  const double more = 100 * (took / foretold - 1);
-  const std::string compared = std::abs(more) < 0.5
-                                   ? "as much as was predicted"
-                                   : fmt::format("{} % {} than the {} that were predicted", decimals(std::abs(more), 0),
-                                                 more > 0 ? "more" : "less", seconds_text(foretold));
-  if (measured - took < 1e-9) return text + fmt::format(" That is {}.", compared);
-  return text + fmt::format(" Those with a prediction took {}, {}.", seconds_text(took), compared);
-}
-
 }  // namespace
-
-std::vector<std::string> remarks_of(const GridReport& report) {
-  bool finished = false, evaluated = false, several = false, published = false;
-  for (const ModelReport& model : report.models) {
-    for (const ReportRow& row : model.rows) {
-      finished = finished || row.finished();
-      evaluated = evaluated || row.train_evaluated;
-      several = several || (row.test && row.test->count > 1);
-      published = published || row.published;
-    }
-  }
-  std::vector<std::string> remarks;
-  if (!finished) return remarks;
-  remarks.emplace_back("Accuracies are percent, behind the last epoch.");
-  remarks.emplace_back(
-      "Train accuracy is Keras' running mean over the epoch's steps: in training mode, with dropout, while "
-      "the weights still move. It can lie below validation accuracy.");
-  if (evaluated)
-    remarks.emplace_back("Inference mode: all training photos once more, with the weights of the epoch's end.");
-  if (several)
-    remarks.emplace_back("Behind ± stands the standard deviation of the sample over the seeds that are finished.");
-  if (published) remarks.emplace_back("Differences are ours minus the published value, in points.");
-  return remarks;
-}
 
 std::vector<Finding> findings_of(const GridReport& report) {
   std::vector<Finding> findings;
@@ -301,8 +230,8 @@ std::vector<Finding> findings_of(const GridReport& report) {
   for (const ModelReport& model : report.models) {
     for (const Advice& given : model.advice) add("advice", advice(model, given));
   }
-  if (report.time_ratio) add("time", time_ratio(*report.time_ratio));
-  add("seconds", total_time(report));
+  if (report.time_ratio) add("time", time_ratio_text(*report.time_ratio));
+  add("seconds", total_time_text(report));
   return findings;
 }
 

@@ -71,7 +71,7 @@ footer { margin-top: 3.5rem; color: var(--soft); font-size: .85rem; border-top: 
 @media print { @page { size: A4 landscape; margin: 12mm; } nav { display: none; }
   body { padding: 0; max-width: none; font-size: 10pt; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   table { font-size: 7pt; } th, td { padding: .22rem .35rem; } .scroll { overflow: visible; } .wide .chart { min-width: 0; } .first { position: static; }
-  figure, .small, .tile, tr { break-inside: avoid; } h2, h3 { break-after: avoid; } }
+  figure, .small, .tile, tr { break-inside: avoid; } h2, h3, .curves > .legend { break-after: avoid; } }
 )";
 
 }  // namespace thaw::grid

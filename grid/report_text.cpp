@@ -100,6 +100,7 @@ std::string list_text(const std::vector<std::string>& items) {
 }
 
 std::string value_text(const nlohmann::json& value) {
+  if (value.is_null()) return "";
   if (value.is_string()) return value.get<std::string>();
   if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
   return value.is_structured() ? "…" : value.dump();
@@ -114,11 +115,6 @@ std::string state_text(const ReportRow& row) {
     const bool all = at->second == static_cast<int>(row.seeds.size());
     text += (text.empty() ? "" : ", ") + fmt::format("{}{}", all ? "" : fmt::format("{} ", at->second), name_of(state));
   }
-  return text;
-}
-
-std::string capitalised(std::string text) {
-  if (!text.empty() && text[0] >= 'a' && text[0] <= 'z') text[0] = static_cast<char>(text[0] - 'a' + 'A');
   return text;
 }
 

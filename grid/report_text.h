@@ -33,11 +33,9 @@ std::string count_text(std::int64_t count);
 std::string plural(std::int64_t count, const std::string& noun);
 /// "a", "a and b", "a, b and c".
 std::string list_text(const std::vector<std::string>& items);
-/// A scalar setting without quotes; "…" for what is none.
+/// A scalar setting without quotes, empty for null; "…" for what is no scalar.
 std::string value_text(const nlohmann::json& value);
 /// "finished", or "2 of 3 finished, 1 failed"; one state's name where there is one experiment.
 std::string state_text(const ReportRow& row);
-/// The first letter in upper case, if it is one of ASCII.
-std::string capitalised(std::string text);
 
 }  // namespace thaw::grid

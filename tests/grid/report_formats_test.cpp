@@ -123,6 +123,8 @@ TEST(ReportJson, HasEveryPartOfTheReport) {
   EXPECT_TRUE(model.at("rows").at(2).at("test_accuracy").at("sd").is_null());
   EXPECT_EQ(model.at("best_by_strategy").at("layers").at("experiments"), nlohmann::json({4}));
   EXPECT_EQ(model.at("advice").at(0).at("holds"), true);
+  EXPECT_DOUBLE_EQ(json.at("experiments").at(2).at("test_accuracy").get<double>(), 90);
+  EXPECT_TRUE(json.at("experiments").at(9).at("test_accuracy").is_null());
   EXPECT_EQ(json.at("experiments").at(9).at("reason"), "the loss is NaN in step 7");
 }
 
