@@ -102,7 +102,8 @@ class Basis {
   /// As measured before; nothing where that was another device.
   [[nodiscard]] std::optional<microscope::Ceilings> known_roof(const DeviceInfo& info, Dtype dtype) const {
     try {
-      for (const auto& [key, value] : describe(info).items()) {
+      const nlohmann::json now = describe(info);
+      for (const auto& [key, value] : now.items()) {
         if (before_.at(key) != value) return std::nullopt;
       }
       const nlohmann::json& roof = before_.at("roofs").at(std::string(name_of(dtype)));
@@ -192,7 +193,12 @@ GridPlan left_to_run(const GridPlan& plan, const std::vector<grid::Experiment>& 
   for (const PlannedExperiment& planned : plan.experiments) {
     const bool wanted = std::any_of(chosen.begin(), chosen.end(),
                                     [&](const grid::Experiment& e) { return e.id == planned.experiment.id; });
-    if (!wanted || is_finished_run(out / planned.experiment.folder())) continue;
+    if (!wanted) continue;
+    const fs::path folder = out / planned.experiment.folder();
+    if (is_finished_run(folder)) {
+      tidy_finished_run(folder);
+      continue;
+    }
     left.experiments.push_back(planned);
     left.seconds += planned.seconds;
   }

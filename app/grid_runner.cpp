@@ -45,6 +45,15 @@ bool is_finished_run(const fs::path& folder) {
   }
 }
 
+void tidy_finished_run(const fs::path& folder) {
+  std::error_code ignored;
+  for (const char* ending : {"", ".new", ".previous"}) {
+    fs::remove(folder / (std::string(RunFolder::kCheckpoint) + ending), ignored);
+  }
+  fs::remove(folder / kFailure, ignored);
+  remove_abandoned_files(folder);
+}
+
 /// A thread's own devices and console.
 struct GridRunner::Worker {
   explicit Worker(Console& own) : console(own) {}
@@ -180,7 +189,7 @@ int GridRunner::train(const PlannedExperiment& planned, Worker& worker) {
 
 void GridRunner::finished(const PlannedExperiment& planned, double seconds, bool whole, Console& console) {
   const fs::path folder = options_.out / planned.experiment.folder();
-  drop_checkpoints(folder);
+  tidy_finished_run(folder);
   const nlohmann::json result = nlohmann::json::parse(read_file(folder / RunFolder::kResult));
   const auto share = [&result](const char* key) { return percent_text(result.at(key).get<double>()); };
   double left = 0;
@@ -221,13 +230,6 @@ void GridRunner::failed(const PlannedExperiment& planned, const Error& error, Co
     cannot_write_ = cannot.what();
   }
   let_go_of_prefixes();
-}
-
-void GridRunner::drop_checkpoints(const fs::path& folder) const {
-  std::error_code ignored;
-  for (const char* ending : {"", ".new", ".previous"}) {
-    fs::remove(folder / (std::string(RunFolder::kCheckpoint) + ending), ignored);
-  }
 }
 
 void GridRunner::prefix_is_ready(const PlannedExperiment& planned, const PrefixCache& cache) {

@@ -15,6 +15,8 @@ namespace thaw {
 
 /// Whether a run's folder holds a result that can be read.
 bool is_finished_run(const std::filesystem::path& folder);
+/// Removes what a finished run needs no more: checkpoints, an old failure, what a killed process left half written.
+void tidy_finished_run(const std::filesystem::path& folder);
 
 struct GridRunnerOptions {
   std::filesystem::path out;
@@ -44,7 +46,6 @@ class GridRunner {
   int train(const PlannedExperiment& planned, Worker& worker);
   void finished(const PlannedExperiment& planned, double seconds, bool whole, Console& console);
   void failed(const PlannedExperiment& planned, const Error& error, Console& console);
-  void drop_checkpoints(const std::filesystem::path& folder) const;
 
   /// Remembers where a prefix is, and lets go of those that no experiment to come will want.
   void prefix_is_ready(const PlannedExperiment& planned, const PrefixCache& cache);
