@@ -54,7 +54,13 @@ def describe(model, settings):
     for key in ("unfreeze", "bn", "keras_rescaling", "head", "dropout"):
         command += [f"--{key.replace('_', '-')}", settings[key]]
     command += ["--size", settings["size"] or 224]
-    return json.loads(subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True).stdout)
+    try:
+        done = subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True)
+    except OSError:
+        sys.exit(f"grid: no thaw in {measure.BUILD}/app; build first: cmake --preset cpu && cmake --build --preset cpu")
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"grid: thaw describe {model}: {error.stderr.strip()}")
+    return json.loads(done.stdout)
 
 
 def step_cost(described):
