@@ -93,10 +93,10 @@ class Bench:
             command += ["--profile", f"--ceilings={profile[0]},{profile[1]}"]
         return self.sample(command, {"OMP_NUM_THREADS": "2"}, side="thaw")
 
-    def torch(self, peer, model, workload, dtype, steps, stock=False):
-        """A sample of torch's step."""
+    def torch(self, peer, model, workload, dtype, steps, stock=False, options=()):
+        """A sample of torch's step; `options` are more of torch_step.py's."""
         command = [self.peers[peer], HERE / "torch_step.py", model, workload, dtype, "--steps", steps, "--warmup", 2]
-        return self.sample(command + (["--stock"] if stock else []), {} if stock else TUNED, side=peer)
+        return self.sample(command + (["--stock"] if stock else []) + list(options), {} if stock else TUNED, side=peer)
 
     def ceilings(self):
         self.machine = self.sample([BUILD / "bench/thaw_bench_ceilings", "--json"], side="ceilings")

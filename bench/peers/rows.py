@@ -65,8 +65,9 @@ class Variants:
 
     cache = {}  # (workload, model) -> Variants: rows of f32 and bf16 divide by the same
 
-    def __init__(self, model, workload):
-        self.model, self.workload, self.rounds, self.ms, self.rss = model, workload, [], {}, {}
+    def __init__(self, model, workload, stock=False, options=()):
+        self.model, self.workload, self.stock, self.options = model, workload, stock, options
+        self.rounds, self.ms, self.rss = [], {}, {}
 
     @classmethod
     def of(cls, model, workload):
@@ -82,7 +83,8 @@ class Variants:
                 run = [(peer, dtype) for peer in bench.peers for dtype in ("f32", "bf16")]
             times = {}
             for peer, dtype in run:
-                sample = bench.torch(peer, self.model, self.workload, dtype, steps_of(self.model, self.workload))
+                sample = bench.torch(peer, self.model, self.workload, dtype, steps_of(self.model, self.workload),
+                                     self.stock, self.options)
                 times[peer, dtype] = sample
                 self.ms.setdefault((peer, dtype), []).append(sample["ms"])
                 self.rss[dtype] = min(self.rss.get(dtype, 1 << 30), sample["rss_mib"])

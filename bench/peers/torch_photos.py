@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Times PyTorch on decoding, resizing and a frozen base, from photo files to pooled features: one JSON line.
 
-usage: torch_photos.py FOLDER MODEL DTYPE READER [--limit N] [--batch N]
+usage: torch_photos.py FOLDER MODEL DTYPE READER [--limit N] [--batch N] [--size N]
 FOLDER  a folder of class folders of photos
+MODEL   mobilenet_v3_large or resnet50; none: decoding and resizing alone
 READER  how photos become batches, always two batches ahead of the network:
         threads-io   two threads, torchvision.io.decode_jpeg
         threads-pil  two threads, PIL
@@ -26,12 +27,11 @@ from PIL import Image
 
 import torch_step
 
-SIZE = 224
-
 
 class Photos(torch.utils.data.Dataset):
-    def __init__(self, files, reader):
+    def __init__(self, files, reader, size):
         self.files = files
+        self.size = (size, size)
         self.pil = reader.endswith("pil")
 
     def __len__(self):
@@ -43,7 +43,7 @@ class Photos(torch.utils.data.Dataset):
         else:
             data = torchvision.io.read_file(str(self.files[i]))
             pixels = torchvision.io.decode_jpeg(data, mode=torchvision.io.ImageReadMode.RGB)
-        resized = torch.nn.functional.interpolate(pixels.unsqueeze(0).float(), (SIZE, SIZE), mode="bilinear",
+        resized = torch.nn.functional.interpolate(pixels.unsqueeze(0).float(), self.size, mode="bilinear",
                                                   align_corners=False)
         return resized[0].contiguous(memory_format=torch.preserve_format)
 
@@ -67,6 +67,25 @@ def batches(photos, reader, batch):
     return by_threads(photos, batch, 0 if reader.startswith("after") else 2)
 
 
+def frozen_base(name, dtype, batch, size):
+    """The base with its pooling, traced and warm: pixels in [0, 255] to features."""
+    model = torch_step.build(name, stock=False)
+    base = torch.nn.Sequential(model.features, model.avgpool) if name != "resnet50" else \
+        torch.nn.Sequential(*list(model.children())[:-1])
+    base = base.eval().to(dtype)
+    example = torch.rand(batch, 3, size, size).to(dtype).contiguous(memory_format=torch.channels_last)
+    mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1) * 255
+    scale = 1 / (torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1) * 255)
+    frozen = torch.jit.freeze(torch.jit.trace(base, example, check_trace=False))
+    for _ in range(3):
+        frozen(example)
+    return lambda pixels: frozen(((pixels - mean) * scale).to(dtype).contiguous(memory_format=torch.channels_last))
+
+
+def first_pixels(pixels):
+    return pixels[:, 0, 0, :1].clone()  # a view would keep the batch
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder")
@@ -75,29 +94,21 @@ def main():
     parser.add_argument("reader", choices=["threads-io", "threads-pil", "workers-io", "workers-pil", "after-io"])
     parser.add_argument("--limit", type=int)
     parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--size", type=int, default=224)
     a = parser.parse_args()
     torch.set_num_threads(2)
     torch.manual_seed(0)
     torch.set_flush_denormal(True)
-    model = torch_step.build(a.model, stock=False)
-    base = torch.nn.Sequential(model.features, model.avgpool) if a.model != "resnet50" else \
-        torch.nn.Sequential(*list(model.children())[:-1])
     dtype = torch.bfloat16 if a.dtype == "bf16" else torch.float32
-    base = base.eval().to(dtype)
-    example = torch.rand(a.batch, 3, SIZE, SIZE).to(dtype).contiguous(memory_format=torch.channels_last)
-    mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1) * 255
-    scale = 1 / (torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1) * 255)
     with torch.no_grad():
-        frozen = torch.jit.freeze(torch.jit.trace(base, example, check_trace=False))
-        for _ in range(3):
-            frozen(example)
-        files = sorted(pathlib.Path(a.folder).glob("*/*.jpg"))[:a.limit]
-        photos = Photos(files, a.reader)
+        features_of = first_pixels if a.model == "none" else frozen_base(a.model, dtype, a.batch, a.size)
+        files = sorted(pathlib.Path(a.folder).glob("*/*.jpg"))
+        files = files[::max(1, len(files) // (a.limit or len(files)))][:a.limit]  # of every class
+        photos = Photos(files, a.reader, a.size)
         features = []
         start = time.perf_counter()
         for pixels in batches(photos, a.reader, a.batch):
-            x = ((pixels - mean) * scale).to(dtype).contiguous(memory_format=torch.channels_last)
-            features.append(frozen(x).float().flatten(1))
+            features.append(features_of(pixels).float().flatten(1))
         width = torch.cat(features).shape[1]
         seconds = time.perf_counter() - start
     print(json.dumps({
