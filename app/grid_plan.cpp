@@ -24,12 +24,12 @@ std::int64_t batches_of(int photos, int batch) { return (photos + batch - 1) / b
 PlannedExperiment plan_one(const grid::Experiment& experiment, const PlanBasis& basis) {
   PlannedExperiment planned;
   planned.experiment = experiment;
+  planned.settings = grid_settings_of(experiment);
   try {
-    planned.settings = grid_settings_of(experiment);
     planned.settings.check();
     planned.photos = basis.photos(planned.settings);
     const Dtype dtype = basis.dtype(planned.settings);
-    planned.cost = cost_of(planned.settings, dtype, planned.photos.classes, basis.roof(dtype));
+    planned.cost = cost_of(planned.settings, dtype, planned.photos.classes, basis.roof(planned.settings));
     const TrainSettings& s = planned.settings;
     planned.cached = !s.no_cache && planned.cost.cut > 0 && !s.flip && !s.crop;
     // Random weights are the seed's.
@@ -138,7 +138,12 @@ grid::KnownSettings known_grid_settings() {
 TrainSettings grid_settings_of(const grid::Experiment& experiment) {
   nlohmann::json settings = experiment.settings;
   settings["data"] = "";
-  return train_settings_from(settings);
+  try {
+    return train_settings_from(settings);
+  } catch (const nlohmann::json::exception& error) {
+    fail(ErrorKind::usage, "experiment {} ({}) has an impossible number: {}", experiment.index, experiment.name,
+         reason_of(error));
+  }
 }
 
 GridPlan plan_grid(const std::vector<grid::Experiment>& experiments, const PlanBasis& basis) {

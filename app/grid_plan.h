@@ -20,7 +20,7 @@ struct PlanBasis {
   };
   std::function<Photos(const TrainSettings&)> photos;
   double decode_seconds = 0;  ///< of one photo, resized
-  std::function<microscope::Ceilings(Dtype)> roof;
+  std::function<microscope::Ceilings(const TrainSettings&)> roof;
   std::function<Dtype(const TrainSettings&)> dtype;
 };
 
@@ -47,7 +47,7 @@ struct GridPlan {
 
 /// Which settings are set per machine and say nothing about what is learned.
 grid::KnownSettings known_grid_settings();
-/// The settings of an experiment, but for the photos.
+/// The settings of an experiment, but for the photos. Throws `Error` (usage) for a number that its setting cannot hold.
 TrainSettings grid_settings_of(const grid::Experiment& experiment);
 
 /// Plans the experiments. Throws `Error` (usage) naming the experiment whose settings are impossible.

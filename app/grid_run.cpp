@@ -3,15 +3,14 @@
 #include <algorithm>
 #include <memory>
 
-#include "app/bench_options.h"
 #include "app/cli.h"
+#include "app/grid_basis.h"
 #include "app/grid_options.h"
 #include "app/grid_runner.h"
 #include "app/grid_weights.h"
 #include "app/options.h"
 #include "app/run_lock.h"
 #include "app/version.h"
-#include "data/parallel.h"
 #include "kernels/files.h"
 
 namespace thaw {
@@ -25,7 +24,7 @@ struct RunOptions {
   std::string device, dtype;  // empty: as the file says
   int threads = 0;
   bool no_cache = false;
-  std::string cache_limit = "2GiB", image_cache = "2GiB";
+  std::string cache_limit, image_cache;  // likewise
   std::int64_t checkpoint_steps = 0;
   int jobs = 1;
   bool dry_run = false, fail_fast = false, keep_going = false, json = false;
@@ -43,115 +42,12 @@ grid::GridFile read_grid(const RunOptions& options) {
     nlohmann::json& s = experiment.settings;
     if (options.threads != 0) s["threads"] = options.threads;
     if (options.no_cache) s["no_cache"] = true;
-    s["cache_limit"] = options.cache_limit;
-    s["image_cache"] = options.image_cache;
+    if (!options.cache_limit.empty()) s["cache_limit"] = options.cache_limit;
+    if (!options.image_cache.empty()) s["image_cache"] = options.image_cache;
     if (options.checkpoint_steps != 0) s["checkpoint_steps"] = options.checkpoint_steps;
   }
   return grid;
 }
-
-/// Seconds that reading, decoding and resizing a photo takes on all threads; bad photos are another step's business.
-double decode_seconds(const Dataset& dataset, int threads) {
-  const int count = std::min(64, dataset.size());
-  std::vector<float> pixels(std::size_t{64} * 224 * 224 * 3);
-  const auto start = std::chrono::steady_clock::now();
-  parallel_for(count, threads, [&](int i) {
-    try {
-      resize_bilinear(dataset.load(i), 224, 224, pixels.data() + static_cast<std::size_t>(i) * 224 * 224 * 3);
-    } catch (const Error&) {
-      return;
-    }
-  });
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() / std::max(count, 1);
-}
-
-/// Measures what predictions need, each thing once.
-class Basis {
- public:
-  /// What an earlier run into the same folder measured on this device is good enough.
-  Basis(const RunOptions& options, SharedInputs& shared) : options_(options), shared_(shared) {
-    try {
-      before_ = nlohmann::json::parse(read_file(fs::path(options.out) / "grid.json")).at("machine");
-    } catch (const std::exception&) {
-      before_ = nullptr;  // no earlier run
-    }
-  }
-
-  PlanBasis get(const TrainSettings& first) {
-    PlanBasis basis;
-    basis.decode_seconds = decode_seconds(dataset(first), options_.threads);
-    basis.photos = [this](const TrainSettings& s) { return photos(s); };
-    basis.dtype = [this](const TrainSettings& s) { return device(s).dtype; };
-    basis.roof = [this](Dtype dtype) { return roof(dtype); };
-    return basis;
-  }
-
-  nlohmann::json machine(const TrainSettings& s) {
-    nlohmann::json machine = describe(device(s).backend->info());
-    for (const auto& [dtype, roof] : roofs_) {
-      machine["roofs"][std::string(name_of(dtype))] = {{"gflops", roof.gflops}, {"gbs", roof.gbs}};
-    }
-    return machine;
-  }
-
- private:
-  static nlohmann::json describe(const DeviceInfo& info) {
-    return {{"device", info.backend}, {"name", info.name}, {"threads", info.threads}};
-  }
-
-  /// As measured before; nothing where that was another device.
-  [[nodiscard]] std::optional<microscope::Ceilings> known_roof(const DeviceInfo& info, Dtype dtype) const {
-    try {
-      const nlohmann::json now = describe(info);
-      for (const auto& [key, value] : now.items()) {
-        if (before_.at(key) != value) return std::nullopt;
-      }
-      const nlohmann::json& roof = before_.at("roofs").at(std::string(name_of(dtype)));
-      return microscope::Ceilings{.gflops = roof.at("gflops").get<double>(), .gbs = roof.at("gbs").get<double>()};
-    } catch (const nlohmann::json::exception&) {
-      return std::nullopt;
-    }
-  }
-
-  Dataset dataset(const TrainSettings& s) {
-    return shared_.dataset(options_.data, {.bad = s.bad_images == "skip" ? BadImages::skip : BadImages::stop,
-                                           .threads = options_.threads});
-  }
-
-  PlanBasis::Photos photos(const TrainSettings& s) {
-    const Dataset all = dataset(s);
-    const Split split = split_dataset(all, s.split);
-    return {.all = all.size(),
-            .train = static_cast<int>(split.train.size()),
-            .val = static_cast<int>(split.val.size()),
-            .test = static_cast<int>(split.test.size()),
-            .classes = all.class_count()};
-  }
-
-  const Device& device(const TrainSettings& s) {
-    const auto key = std::pair(s.device, s.dtype);
-    const auto found = devices_.find(key);
-    if (found != devices_.end()) return found->second;
-    return devices_.emplace(key, open_device({.device = s.device, .dtype = s.dtype, .threads = s.threads}))
-        .first->second;
-  }
-
-  microscope::Ceilings roof(Dtype dtype) {
-    if (const auto given = given_roof(options_.roof)) return *given;
-    const auto found = roofs_.find(dtype);
-    if (found != roofs_.end()) return found->second;
-    Backend& backend = *devices_.begin()->second.backend;
-    const auto known = known_roof(backend.info(), dtype);
-    return roofs_.emplace(dtype, known ? *known : microscope::measure_ceilings(backend, dtype, backend.info().threads))
-        .first->second;
-  }
-
-  const RunOptions& options_;
-  SharedInputs& shared_;
-  std::map<std::pair<std::string, std::string>, Device> devices_;
-  std::map<Dtype, microscope::Ceilings> roofs_;
-  nlohmann::json before_;
-};
 
 /// What the folder of the grid says of itself.
 nlohmann::json grid_json(const grid::GridFile& grid, const GridPlan& plan, const RunOptions& options,
@@ -255,11 +151,12 @@ int run_grid(const RunOptions& options, Console& console) {
   const grid::GridFile grid = read_grid(options);
   const std::vector<grid::Experiment> chosen = matching(grid, options.choice.match);
   const std::vector<fs::path> folders = weight_folders(options);
-  SharedInputs shared(
-      parse_bytes(options.image_cache, "--image-cache"),
-      {.memory_limit = parse_bytes(options.cache_limit, "--cache-limit"), .folder = cache_folder() / "prefix"});
-  Basis measured(options, shared);
   const TrainSettings first = grid_settings_of(chosen.front());
+  SharedInputs shared(
+      parse_bytes(first.image_cache, "--image-cache"),
+      {.memory_limit = parse_bytes(first.cache_limit, "--cache-limit"), .folder = cache_folder() / "prefix"});
+  GridBasis measured({.data = options.data, .out = options.out, .threads = options.threads, .roof = options.roof},
+                     shared);
   const PlanBasis basis = measured.get(first);
   if (options.dry_run) return dry_run(plan_grid(chosen, basis), options, folders, console);
 
@@ -318,8 +215,8 @@ void add_grid_run(CLI::App& grid, Action& action) {
   command->add_option("--dtype", options->dtype, "f32, bf16 or auto; left out: as the file says");
   command->add_option("--threads", options->threads, "processor threads; 0: all");
   command->add_flag("--no-cache", options->no_cache, "compute frozen parts again in every epoch of every experiment");
-  command->add_option("--cache-limit", options->cache_limit, "memory for frozen parts' outputs; more goes to files");
-  command->add_option("--image-cache", options->image_cache, "memory for decoded photos");
+  command->add_option("--cache-limit", options->cache_limit, "memory for frozen parts' outputs (else 2GiB); more goes to files");
+  command->add_option("--image-cache", options->image_cache, "memory for decoded photos (else 2GiB)");
   command->add_option("--checkpoint-steps", options->checkpoint_steps,
                       "save an experiment's state after so many steps as well as after each epoch; 0: only then");
   add_json_option(command, options->json);

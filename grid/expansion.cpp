@@ -14,7 +14,7 @@ namespace thaw::grid {
 
 namespace {
 
-constexpr std::size_t kMostPoints = 100'000;
+constexpr std::size_t kMostPoints = 10'000;
 
 std::vector<std::string> keys_of(const nlohmann::json& object) {
   std::vector<std::string> keys;

@@ -47,7 +47,7 @@ struct Point {
 };
 
 /// Every combination of the axes of `row` and of those of `common` that `row` does not name, the first axis moving
-/// slowest, on top of `standard`. Throws `Error` (usage) where there are more than 100,000.
+/// slowest, on top of `standard`. Throws `Error` (usage) where there are more than 10,000.
 std::vector<Point> expand(const Row& common, const Row& row, const nlohmann::json& standard, const std::string& file);
 
 /// Whether the settings have one of the values of each of the row's axes.

@@ -126,6 +126,30 @@ TEST_F(Grid, NotesAFailureWithItsReasonGoesOnAndTriesItAgain) {
   EXPECT_EQ(states_of(out).at("mobilenet_v3_small/blocks-4").at("state"), "finished");
 }
 
+TEST_F(Grid, ALossThatIsNoNumberStopsNoOtherExperiment) {
+  const std::string text = small_grid_text("[[run]]\nunfreeze = \"blocks:4\"\nlr = 1e30\n");
+  const Outcome outcome =
+      call(small_grid(write_text(folder.at("grid.toml"), text), folder.at("out"), {"--match", "blocks-[34]"}));
+  EXPECT_EQ(outcome.code, 1);
+  const auto states = states_of(folder.at("out"));
+  EXPECT_THAT(states.at("mobilenet_v3_small/blocks-4").at("reason"), HasSubstr("NaN or infinite"));
+  EXPECT_EQ(states.at("mobilenet_v3_small/blocks-3").at("state"), "finished");
+}
+
+TEST_F(Grid, TheSmokeGridRunsAndItsReportHasTablesAndFigures) {
+  const Outcome outcome = call(
+      small_grid((fs::path(THAW_SOURCE) / "experiments/smoke.toml").string(), folder.at("out"), {"--device", "cpu"}));
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const std::string html = read_file(folder.at("out/report.html"));
+  EXPECT_THAT(html, HasSubstr("<svg"));
+  EXPECT_THAT(html, HasSubstr("these figures say nothing about real photos"));
+  const Outcome report = call({"grid", "report", folder.at("out"), "--json"});
+  ASSERT_EQ(report.code, 0) << report.err;
+  EXPECT_EQ(nlohmann::json::parse(report.out), read_json(folder.at("out/report.json")));
+  EXPECT_THAT(read_file(folder.at("out/report.csv")), HasSubstr("blocks"));
+  EXPECT_THAT(read_file(folder.at("out/report.md")), HasSubstr("| "));
+}
+
 TEST_F(Grid, StopsAtTheFirstFailureWhereThatIsAsked) {
   const Outcome stopped =
       call(small_grid(file(), folder.at("out"), {"--fail-fast", "--set", "train.weights=other.h5"}));
@@ -229,7 +253,8 @@ INSTANTIATE_TEST_SUITE_P(
                 {"run", "FILE", "--data", "DATA", "--out", "OUT", "--set", "train.lr=-1"},
                 2,
                 "experiment 1 (mobilenet_v3_small/blocks-1): --lr wants a positive number, not -1"},
-        Refused{"BadSelector",
+        Refused{"BadSeed", {"list", "FILE", "--set", "train.seed=-1"}, 2, "has an impossible number"},
+        Refused{"SameExperiments",
                 {"run", "FILE", "--data", "DATA", "--out", "OUT", "--set", "train.unfreeze=[\"layer:900\",\"all\"]",
                  "--set", "train.seed=1", "--set", "train.bn=train", "--set", "train.flip=false", "--set",
                  "train.schedule=constant"},

@@ -134,6 +134,11 @@ void make_corpus(const fs::path& root) {
                                 "blocks:1+glob:*_?_conv + layer:7", "glob:**a*b?", "blcoks:2"});
   put_texts(root / "problem", {"n32c64h56w56_k128r3s3u2p1:bf16", "n1c8h7w7_k8r5s5g8p2+bias+residual+hard_swish:f32",
                                "n2c3h224w224_k16r3s3u2p0.1.0.1+relu6", "n1c1h1w1_k1r1s1:f64"});
+  put_texts(root / "grid",
+            {"title='t'\n[train]\nmodel='a'\nseed=[1,2]\nlr=1e-5\n[[run]]\nunfreeze='blocks:3'\n"
+             "published={experiment=6,test_accuracy=91.5}\n[[run]]\nunfreeze=['none','all']\nflip=true\n",
+             "[train]\nmodel=['a','b']\n[grid]\nexclude=[{model='a'}]\ninclude=[{epochs=3}]\n"
+             "[published]\ntitle='p'\nrecommended={blocks=[2,5]}\n"});
   TrainSettings settings;
   put_texts(root / "settings", {to_json(settings).dump(), to_json(settings).dump(1), "{}", R"({"epochs":1e9})"});
 }

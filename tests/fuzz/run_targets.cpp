@@ -1,7 +1,8 @@
-// What people write: selectors, and the settings of a run.
+// What people write: selectors, the settings of a run, and grids of runs.
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "app/grid_plan.h"
 #include "app/train_settings.h"
 #include "kernels/error.h"
 #include "kernels/reference/reference_backend.h"
@@ -38,6 +39,19 @@ void selector(Bytes bytes) {
       });
     }
   }
+}
+
+void grid(Bytes bytes) {
+  static const grid::KnownSettings known = known_grid_settings();
+  expect_typed_answer([&] {
+    const grid::GridFile file = grid::parse_grid(as_text(bytes), "grid.toml", known);
+    require(!file.experiments.empty(), "a grid has experiments");
+    for (const grid::Experiment& experiment : file.experiments) {
+      const std::filesystem::path folder(experiment.folder());
+      require(folder.is_relative() && folder.lexically_normal() == folder, "a folder stays within the grid's");
+      static_cast<void>(grid_settings_of(experiment));
+    }
+  });
 }
 
 void settings(Bytes bytes) {

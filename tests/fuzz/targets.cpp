@@ -16,10 +16,16 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::array kTargets = {
-    Target{"image", image},           Target{"archive", archive}, Target{"h5", h5},
-    Target{"weights", weights},       Target{"split", split},     Target{"selector", selector},
-    Target{"checkpoint", checkpoint}, Target{"problem", problem}, Target{"settings", settings}};
+constexpr std::array kTargets = {Target{"image", image},
+                                 Target{"archive", archive},
+                                 Target{"h5", h5},
+                                 Target{"weights", weights},
+                                 Target{"split", split},
+                                 Target{"selector", selector},
+                                 Target{"checkpoint", checkpoint},
+                                 Target{"problem", problem},
+                                 Target{"settings", settings},
+                                 Target{"grid", grid}};
 
 }  // namespace
 

@@ -24,6 +24,7 @@ void split(Bytes bytes);       ///< --split
 void selector(Bytes bytes);    ///< --unfreeze
 void problem(Bytes bytes);     ///< the text form of convolution problems
 void settings(Bytes bytes);    ///< settings.json of a run to resume
+void grid(Bytes bytes);        ///< grids of experiments in TOML
 
 /// A target and its name, which is also that of its folder in `tests/fuzz/corpus`.
 struct Target {

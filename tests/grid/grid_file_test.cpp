@@ -194,7 +194,7 @@ INSTANTIATE_TEST_SUITE_P(
             "TooMany",
             "[train]\nseed=[0,1,2,3,4,5,6,7,8,9]\nepochs=[1,2,3,4,5,6,7,8,9,10]\nlr=[1,2,3,4,5,6,7,8,9,10]\nmodel=['a',"
             "'b','c','d','e','f','g','h','i','j']\nunfreeze=['a','b','c','d','e','f','g','h','i','j']\nbn=['a','b']",
-            "more than 100000 experiments"},
+            "more than 10000 experiments"},
         Refused{"PublishedText", "[[run]]\npublished={test_accuracy='high'}",
                 "published.test_accuracy wants a number, not a text"},
         Refused{"PublishedKey", "[[run]]\npublished={test=1}", "published has no 'test'"},
