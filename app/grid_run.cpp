@@ -215,7 +215,8 @@ void add_grid_run(CLI::App& grid, Action& action) {
   command->add_option("--dtype", options->dtype, "f32, bf16 or auto; left out: as the file says");
   command->add_option("--threads", options->threads, "processor threads; 0: all");
   command->add_flag("--no-cache", options->no_cache, "compute frozen parts again in every epoch of every experiment");
-  command->add_option("--cache-limit", options->cache_limit, "memory for frozen parts' outputs (else 2GiB); more goes to files");
+  command->add_option("--cache-limit", options->cache_limit,
+                      "memory for frozen parts' outputs (else 2GiB); more goes to files");
   command->add_option("--image-cache", options->image_cache, "memory for decoded photos (else 2GiB)");
   command->add_option("--checkpoint-steps", options->checkpoint_steps,
                       "save an experiment's state after so many steps as well as after each epoch; 0: only then");

@@ -94,6 +94,7 @@ int GridRunner::run() {
   } else {
     std::mutex printing;
     std::vector<std::jthread> threads;
+    threads.reserve(static_cast<std::size_t>(options_.jobs));
     for (int i = 0; i < options_.jobs; ++i) {
       threads.emplace_back([this, &printing] {
         LineStream out(console_.out, printing), err(console_.err, printing);

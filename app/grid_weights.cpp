@@ -17,6 +17,7 @@ namespace {
 
 std::vector<std::string> texts(const std::vector<fs::path>& folders) {
   std::vector<std::string> all;
+  all.reserve(folders.size());
   for (const fs::path& folder : folders) all.push_back(fmt::format("'{}'", folder.string()));
   return all;
 }

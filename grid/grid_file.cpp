@@ -124,6 +124,7 @@ class Parser {
     for (const Row& row : rows_.include) add(row);
     if (points.empty()) fail(ErrorKind::usage, "'{}' describes no experiment", file_);
     std::vector<Experiment> all;
+    all.reserve(points.size());
     for (Point& point : points) {
       all.push_back({.index = static_cast<int>(all.size()) + 1,
                      .id = id_of(point.settings),
