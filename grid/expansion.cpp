@@ -160,6 +160,7 @@ std::string tidy(const nlohmann::json& value) {
   for (char& c : text) {
     if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '.' && c != '_' && c != '+') c = '-';
   }
+  if (text.starts_with('.')) text.front() = '-';  // neither hidden nor "." and ".."
   return text;
 }
 

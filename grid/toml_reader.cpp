@@ -1,15 +1,23 @@
 #include "grid/toml_reader.h"
 
+#include "grid/toml_letters.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 
+#include "kernels/error.h"
+#include "kernels/printable.h"
+
+namespace {
+struct BrokenAssumption {};  // the parser's own, about a text that it should have refused
+}  // namespace
+
+// As a throw instead of an abort; also in releases, which would else go on with what the parser did not expect.
+#define TOML_ASSERT(holds) ((holds) ? static_cast<void>(0) : throw BrokenAssumption())
 #define TOML_HEADER_ONLY 1
 #define TOML_ENABLE_FORMATTERS 0
 #include <toml++/toml.h>
-
-#include "kernels/error.h"
-#include "kernels/printable.h"
 
 namespace thaw::grid {
 
@@ -44,11 +52,13 @@ class Converter {
     std::vector<std::pair<toml::source_position, std::string>> order;
     for (const auto& [key, child] : table) order.emplace_back(key.source().begin, std::string(key.str()));
     std::sort(order.begin(), order.end());
-    for (const auto& [position, key] : order) value.entries.emplace_back(key, convert(*table.get(key), depth + 1));
+    for (const auto& [position, key] : order) {
+      value.entries.emplace_back(restore_letters(key), convert(*table.get(key), depth + 1));
+    }
   }
 
   [[nodiscard]] nlohmann::json scalar_of(const toml::node& node, int line) const {
-    if (const auto text = node.value_exact<std::string>()) return *text;
+    if (const auto text = node.value_exact<std::string>()) return restore_letters(*text);
     if (const auto flag = node.value_exact<bool>()) return *flag;
     if (const auto whole = node.value_exact<std::int64_t>()) return *whole;
     if (const auto number = node.value_exact<double>()) return *number;
@@ -79,12 +89,16 @@ nlohmann::json TomlValue::json() const {
 }
 
 TomlValue parse_toml(std::string_view text, const std::string& file) {
+  const std::string ascii = hide_letters(text, file);
   try {
-    return Converter(file).convert(toml::parse(text, file));
+    return Converter(file).convert(toml::parse(ascii));
   } catch (const toml::parse_error& error) {
     const toml::source_position at = error.source().begin;
     fail(ErrorKind::usage, "'{}' is no TOML: line {}, column {}: {}", file, at.line, at.column,
-         printable(std::string(error.description())));
+         printable(restore_letters(error.description())));
+  } catch (const BrokenAssumption&) {
+    fail(ErrorKind::usage,
+         "'{}' is no TOML: the parser cannot make sense of it; look for a table or key without a name", file);
   }
 }
 

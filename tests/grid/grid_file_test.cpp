@@ -137,7 +137,20 @@ TEST(GridFile, AnIdIsOfTheSettingsAndNotOfTheirPlaceOrOfTheMachine) {
 TEST(GridFile, NamesCanBeFoldersWhateverTheSelector) {
   EXPECT_THAT(names(parse("[train]\nmodel='toy'\nunfreeze='glob:conv5_*+layer:9'")),
               ElementsAre("toy/glob-conv5_-+layer-9"));
-  EXPECT_THAT(names(parse("[train]\nmodel='../x'\nunfreeze='/etc'")), ElementsAre("..-x/-etc"));
+  EXPECT_THAT(names(parse("[train]\nmodel='../x'\nunfreeze='/etc'")), ElementsAre("-.-x/-etc"));
+  EXPECT_THAT(names(parse("[train]\nmodel='..'\nunfreeze='.'")), ElementsAre("-./-"));
+}
+
+TEST(GridFile, LettersBeyondAsciiAreKeptAndBrokenOnesRefused) {
+  const GridFile grid =
+      parse("# \u00fcber\ntitle = \"gr\u00fc\u00df \\\" ~7E~ ~ dich\" # \u00e9\n[train]\nmodel = '\u021a'\n");
+  EXPECT_EQ(grid.title, "gr\u00fc\u00df \" ~7E~ ~ dich");
+  EXPECT_EQ(grid.experiments[0].settings.at("model"), "\u021a");
+  EXPECT_THAT(refusal("[train]\nlr = \u021a5\n"), HasSubstr("is no TOML: line 2"));
+  EXPECT_THAT(refusal("[train]\n'\u00e9' = 5\n"), HasSubstr("there is no setting '\\xc3\\xa9'"));
+  for (const char* broken : {"\x80", "\xc3", "\xc0\xaf", "\xed\xa0\x80", "\xf5\x80\x80\x80", "\xe2\x82"}) {
+    EXPECT_THAT(refusal(std::string("title = 't'\n# ") + broken), HasSubstr("line 2: the text is not UTF-8"));
+  }
 }
 
 TEST(GridFile, KeepsWhatIsPublished) {
@@ -171,6 +184,7 @@ INSTANTIATE_TEST_SUITE_P(
     All, GridFileRefuses,
     ::testing::Values(
         Refused{"NoToml", "[train\nlr=1", "'grid.toml' is no TOML: line 1, column"},
+        Refused{"HeaderWithoutAName", "[=", "is no TOML"},
         Refused{"UnknownTable", "[trian]\nlr=1", "line 1: the file has no 'trian'; did you mean 'train'?"},
         Refused{"UnknownSetting", "[train]\nepoch=1",
                 "line 2: there is no setting 'epoch' in [train]; did you mean 'epochs'?"},
