@@ -4,13 +4,13 @@
 #include <array>
 #include <map>
 #include <mutex>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "data/archive.h"
 #include "data/parallel.h"
 #include "kernels/digest.h"
 #include "kernels/error.h"
+#include "kernels/text.h"
 
 namespace thaw {
 namespace fs = std::filesystem;
@@ -60,16 +60,6 @@ ClassFiles photos_of(const fs::path& root) {
   return classes;
 }
 
-/// Keys end up in reports, and JSON takes nothing but UTF-8; its own check is the one that counts.
-bool is_utf8(const std::string& text) {
-  try {
-    static_cast<void>(nlohmann::json(text).dump());
-    return true;
-  } catch (const nlohmann::json::type_error&) {
-    return false;
-  }
-}
-
 std::vector<std::string> label_order(const ClassFiles& classes) {
   std::vector<std::string> names;
   for (const auto& [name, files] : classes) names.push_back(name);
@@ -91,7 +81,7 @@ std::vector<Sample> in_tfds_order(const ClassFiles& classes, const std::vector<s
   for (std::size_t label = 0; label < class_names.size(); ++label) {
     for (const std::string& file : classes.at(class_names[label])) {
       Sample sample{class_names[label] + "/" + file, static_cast<int>(label)};
-      if (!is_utf8(sample.key)) {
+      if (!is_utf8(sample.key)) {  // keys end up in reports, and JSON takes nothing else
         fail(ErrorKind::data, "a photo of class folder {} has a name that is not valid UTF-8; rename the file",
              label + 1);
       }

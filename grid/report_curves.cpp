@@ -5,6 +5,7 @@
 #include "grid/report_figures.h"
 #include "grid/report_marks.h"
 #include "grid/report_text.h"
+#include "kernels/text.h"
 
 namespace thaw::grid {
 
@@ -57,16 +58,7 @@ void add_curve(Chart& chart, const Curve& curve, const Kind& kind, const std::st
 }
 
 Chart frame_of(const Extent& extent, const Kind& kind) {
-  Chart chart{.id = {},
-              .title = {},
-              .text = {},
-              .width = 250,
-              .height = 150,
-              .x = {},
-              .y = {},
-              .lines = {},
-              .marks = {},
-              .radius = 3.5};
+  Chart chart{.id = {}, .width = 250, .height = 150, .radius = 3.5};
   chart.x = whole_axis("", extent.epochs, 6);
   chart.y = kind.train == kAccuracy.train ? percent_axis("", extent.values, 5) : linear_axis("", extent.values, 5);
   return chart;
@@ -79,9 +71,9 @@ std::string small_picture(const GridReport& report, RowPlace place, Chart chart,
   chart.title = fmt::format("{}, experiment {}: {} by epoch", report.models[place.model].name, row.number, kind.what);
   chart.text =
       fmt::format("{} with {}", plural(static_cast<std::int64_t>(row.curves.size()), "run"), unfrozen_text(row));
-  std::string label = fmt::format("<b>{}</b> {}", row.number, escaped(unfrozen_label(row)));
-  for (const auto& [name, value] : row.varied) label += ", " + escaped(value);
-  if (!row.finished()) label += fmt::format(" <i>{}</i>", escaped(state_text(row)));
+  std::string label = fmt::format("<b>{}</b> {}", row.number, html_escaped(unfrozen_label(row)));
+  for (const auto& [name, value] : row.varied) label += ", " + html_escaped(value);
+  if (!row.finished()) label += fmt::format(" <i>{}</i>", html_escaped(state_text(row)));
   return fmt::format("<div class=\"small\"><p>{}</p>{}</div>\n", label, to_svg(chart));
 }
 
@@ -103,7 +95,8 @@ std::string figure_of_curves(const GridReport& report, bool losses) {
         pictures += small_picture(report, {.model = i, .row = j}, frame, kind);
     }
     if (pictures.empty()) continue;
-    html += fmt::format("<h3>{}</h3>\n<div class=\"multiples\">\n{}</div>\n", escaped(report.models[i].name), pictures);
+    html += fmt::format("<h3>{}</h3>\n<div class=\"multiples\">\n{}</div>\n", html_escaped(report.models[i].name),
+                        pictures);
   }
   const std::string legend = fmt::format("<ul class=\"legend\"><li>{}train</li><li>{}validation</li></ul>\n",
                                          key_line_svg("curve train neutral"), key_line_svg("curve val neutral"));

@@ -49,15 +49,7 @@ void add_strategy_lines(Chart& chart, const std::vector<ChartMark>& marks, const
 
 Chart strategy_chart(const GridReport& report, Strategy strategy) {
   const bool blocks = strategy == Strategy::blocks;
-  Chart chart{.id = blocks ? "figure-3-blocks" : "figure-3-layers",
-              .title = {},
-              .text = {},
-              .width = 520,
-              .height = 340,
-              .x = {},
-              .y = {},
-              .lines = {},
-              .marks = {}};
+  Chart chart{.id = blocks ? "figure-3-blocks" : "figure-3-layers"};
   std::vector<std::pair<double, std::size_t>> frozen;
   for_each_row(report, [&](RowPlace place) {
     const ReportRow& row = report.row(place);
@@ -85,15 +77,7 @@ Chart strategy_chart(const GridReport& report, Strategy strategy) {
 }  // namespace
 
 std::string figure_of_experiments(const GridReport& report) {
-  Chart chart{.id = "figure-2-chart",
-              .title = "Test accuracy by experiment",
-              .text = {},
-              .width = 860,
-              .height = 380,
-              .x = {},
-              .y = {},
-              .lines = {},
-              .marks = {}};
+  Chart chart{.id = "figure-2-chart", .title = "Test accuracy by experiment", .width = 860, .height = 380};
   const auto models = static_cast<double>(report.models.size());
   for_each_row(report, [&](RowPlace place) {  // models side by side, so that equal values do not hide each other
     const double aside = (static_cast<double>(place.model) - (models - 1) / 2) * std::min(0.24, 0.6 / models);
@@ -125,15 +109,7 @@ std::string figure_of_strategies(const GridReport& report) {
 }
 
 std::string figure_of_parameters(const GridReport& report) {
-  Chart chart{.id = "figure-parameters-chart",
-              .title = "Test accuracy by trainable parameters",
-              .text = {},
-              .width = 520,
-              .height = 340,
-              .x = {},
-              .y = {},
-              .lines = {},
-              .marks = {}};
+  Chart chart{.id = "figure-parameters-chart", .title = "Test accuracy by trainable parameters"};
   for_each_row(report, [&](RowPlace place) {
     const ReportRow& row = report.row(place);
     if (row.finished() && row.trainable_parameters.value_or(0) > 0) {
@@ -150,15 +126,7 @@ std::string figure_of_parameters(const GridReport& report) {
 }
 
 std::string figure_of_predictions(const GridReport& report) {
-  Chart chart{.id = "figure-predictions-chart",
-              .title = "Measured against predicted seconds",
-              .text = {},
-              .width = 520,
-              .height = 340,
-              .x = {},
-              .y = {},
-              .lines = {},
-              .marks = {}};
+  Chart chart{.id = "figure-predictions-chart", .title = "Measured against predicted seconds"};
   std::vector<double> all;
   for_each_row(report, [&](RowPlace place) {
     const ReportRow& row = report.row(place);

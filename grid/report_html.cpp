@@ -8,6 +8,7 @@
 #include "grid/report_tables.h"
 #include "grid/report_text.h"
 #include "grid/svg.h"
+#include "kernels/text.h"
 
 namespace thaw::grid {
 
@@ -18,13 +19,13 @@ struct Section {
   std::string id, title, html;
 };
 
-std::string paragraph(const std::string& text) { return "<p>" + escaped(text) + "</p>\n"; }
+std::string paragraph(const std::string& text) { return "<p>" + html_escaped(text) + "</p>\n"; }
 
 std::string notices_html(const GridReport& report) {
   std::string html;
   for (const Notice& notice : report.notices) {
     html += fmt::format("<div class=\"notice{}\" role=\"note\">{}</div>\n", notice.loud ? " loud" : "",
-                        escaped(notice.text));
+                        html_escaped(notice.text));
   }
   return html;
 }
@@ -36,9 +37,10 @@ std::string tiles_html(const GridReport& report) {
     if (!model.best) continue;
     std::vector<std::string> where;
     for (const std::size_t row : model.best->rows) where.push_back(unfrozen_label(model.rows[row]));
-    html += fmt::format(
-        "<div class=\"tile {}\"><p>{}</p><p class=\"big\">{} %</p><p>best on test photos: {}</p></div>\n", colour_of(i),
-        escaped(model.name), spread_text(model.rows[model.best->rows.front()].test), escaped(list_text(where)));
+    html +=
+        fmt::format("<div class=\"tile {}\"><p>{}</p><p class=\"big\">{} %</p><p>best on test photos: {}</p></div>\n",
+                    colour_of(i), html_escaped(model.name), spread_text(model.rows[model.best->rows.front()].test),
+                    html_escaped(list_text(where)));
   }
   return html.empty() ? html : "<div class=\"tiles\">\n" + html + "</div>\n";
 }
@@ -70,7 +72,7 @@ std::string findings_html(const GridReport& report) {
       topic = topic_of(finding.about);
       html += fmt::format("<dt>{}</dt><dd>\n", topic);
     }
-    html += fmt::format("<p data-about=\"{}\">{}</p>\n", finding.about, escaped(finding.text));
+    html += fmt::format("<p data-about=\"{}\">{}</p>\n", finding.about, html_escaped(finding.text));
   }
   return html + (topic.empty() ? "" : "</dd>\n") + "</dl>\n";
 }
@@ -78,14 +80,14 @@ std::string findings_html(const GridReport& report) {
 std::string remarks_html(const GridReport& report) {
   if (report.remarks.empty()) return "";
   std::string html = "<ul class=\"remarks\">\n";
-  for (const std::string& remark : report.remarks) html += "<li>" + escaped(remark) + "</li>\n";
+  for (const std::string& remark : report.remarks) html += "<li>" + html_escaped(remark) + "</li>\n";
   return html + "</ul>\n";
 }
 
 std::string models_html(const GridReport& report) {
   std::string html;
   for (const ModelReport& model : report.models) {
-    html += fmt::format("<h3>{}</h3>\n", escaped(model.name)) + table_of_model(report, model);
+    html += fmt::format("<h3>{}</h3>\n", html_escaped(model.name)) + table_of_model(report, model);
   }
   return html.empty() ? html : html + remarks_html(report);
 }
@@ -154,8 +156,9 @@ std::string to_html(const GridReport& report) {
       "<style>{1}</style>\n</head>\n<body>\n<header>\n<h1>{0}</h1>\n<p class=\"lead\">{2}</p>\n</header>\n"
       "{3}<nav aria-label=\"Contents\">\n{4}</nav>\n{5}<main>\n{6}</main>\n"
       "<footer>Written by <code>thaw grid report</code> from {7}.</footer>\n</body>\n</html>\n",
-      escaped(title), kReportStyle, escaped(subtitle(report)), notices_html(report), links, tiles_html(report), body,
-      escaped(report.record.file.empty() ? std::string("a grid's folder") : report.record.file));
+      html_escaped(title), kReportStyle, html_escaped(subtitle(report)), notices_html(report), links,
+      tiles_html(report), body,
+      html_escaped(report.record.file.empty() ? std::string("a grid's folder") : report.record.file));
 }
 
 }  // namespace thaw::grid

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "grid/report_text.h"
+#include "kernels/text.h"
 
 namespace thaw::grid {
 
@@ -72,7 +73,7 @@ std::vector<double> heights_of(const std::vector<ChartMark>& marks) {
 std::string legend_html(const GridReport& report, bool with_shapes, bool with_published) {
   std::string items;
   const auto add = [&items](const std::string& key, const std::string& text) {
-    items += fmt::format("<li>{}{}</li>", key, escaped(text));
+    items += fmt::format("<li>{}{}</li>", key, html_escaped(text));
   };
   std::set<Strategy> strategies;
   bool published = false;

@@ -6,6 +6,7 @@
 
 #include "grid/report_text.h"
 #include "grid/svg.h"
+#include "kernels/text.h"
 
 namespace thaw::grid {
 
@@ -30,16 +31,16 @@ Columns columns_of(const ModelReport& model) {
 }
 
 std::string number_cell(const std::string& text, const char* classes = "") {
-  return fmt::format("<td class=\"n {}\">{}</td>", classes, escaped(text));
+  return fmt::format("<td class=\"n {}\">{}</td>", classes, html_escaped(text));
 }
-std::string text_cell(const std::string& text) { return fmt::format("<td>{}</td>", escaped(text)); }
+std::string text_cell(const std::string& text) { return fmt::format("<td>{}</td>", html_escaped(text)); }
 
 std::string optional_text(const std::optional<double>& value) { return value ? decimals(*value) : "–"; }
 
 std::string head_of(const GridReport& report, const Columns& columns) {
   const int rows = columns.published ? 2 : 1;
   const auto heading = [rows](const std::string& text, const char* classes) {
-    return fmt::format("<th scope=\"col\" rowspan=\"{}\" class=\"{}\">{}</th>", rows, classes, escaped(text));
+    return fmt::format("<th scope=\"col\" rowspan=\"{}\" class=\"{}\">{}</th>", rows, classes, html_escaped(text));
   };
   std::string top =
       heading("No.", "n first") + heading("Strategy", "") + heading("Hyperparameter", "") + heading("Value", "n");
@@ -83,7 +84,7 @@ std::string notes_html(const ReportRow& row, int columns) {
   if (notes.empty()) return "";
   std::string html;
   const std::string state = row.finished() || row.seeds.size() > 1 ? "" : state_text(row) + ": ";
-  for (const std::string& note : notes) html += fmt::format("<p>{}{}</p>", state, escaped(note));
+  for (const std::string& note : notes) html += fmt::format("<p>{}{}</p>", state, html_escaped(note));
   return fmt::format("<tr class=\"why\"><td class=\"first\"></td><td colspan=\"{}\"><div>{}</div></td></tr>\n",
                      columns - 1, html);
 }
@@ -107,7 +108,7 @@ std::string seeds_text(const ReportRow& row) {
 std::string row_html(const GridReport& report, const ReportRow& row, const Columns& columns, bool best) {
   const PublishedRow paper = row.published.value_or(PublishedRow{});
   std::string cells =
-      fmt::format("<th scope=\"row\" class=\"n first\" title=\"{}\">{}</th>", escaped(row.name), row.number);
+      fmt::format("<th scope=\"row\" class=\"n first\" title=\"{}\">{}</th>", html_escaped(row.name), row.number);
   cells += text_cell(row.strategy == Strategy::other ? row.unfreeze : name_of(row.strategy));
   cells += fmt::format("<td class=\"code\">{}</td>", hyperparameter_of(row.strategy));
   cells += number_cell(row.value ? std::to_string(*row.value) : std::string());
@@ -134,7 +135,7 @@ std::string boxed_table(const std::string& label, const std::string& classes, co
   return fmt::format(
       "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{}\">\n<table class=\"{}\">\n{}"
       "</table>\n</div>\n",
-      escaped(label), classes, contents);
+      html_escaped(label), classes, contents);
 }
 
 std::string table_of_model(const GridReport& report, const ModelReport& model) {
@@ -160,7 +161,7 @@ std::string table_of_best(const GridReport& report) {
       const bool highest = model.best && best.test >= model.best->test - 1e-9;
       body += fmt::format("<tr{}>{}", highest ? " class=\"best\"" : "",
                           first ? fmt::format("<th scope=\"rowgroup\" rowspan=\"{}\">{}</th>",
-                                              model.best_by_strategy.size(), escaped(model.name))
+                                              model.best_by_strategy.size(), html_escaped(model.name))
                                 : std::string());
       body += text_cell(name_of(strategy)) + text_cell(list_text(where)) + number_cell(list_text(numbers)) +
               number_cell(decimals(best.test), "test") + "</tr>\n";
@@ -179,7 +180,7 @@ std::string table_of_confusion(const GridReport& report) {
   if (report.best.empty() || report.row(report.best.front()).confusion.empty()) return "";
   const ReportRow& row = report.row(report.best.front());
   const auto name = [&row](std::size_t i) {
-    return escaped(i < row.class_names.size() ? row.class_names[i] : fmt::format("class {}", i));
+    return html_escaped(i < row.class_names.size() ? row.class_names[i] : fmt::format("class {}", i));
   };
   std::string head = "<th scope=\"col\">actual \\ predicted</th>";
   std::string body;
@@ -208,11 +209,11 @@ std::string table_of_settings(const GridReport& report) {
   std::string body;
   const auto add = [&body](const std::string& name, const std::string& value) {
     if (value.empty()) return;
-    body +=
-        fmt::format("<tr><th scope=\"row\">{}</th><td class=\"value\">{}</td></tr>\n", escaped(name), escaped(value));
+    body += fmt::format("<tr><th scope=\"row\">{}</th><td class=\"value\">{}</td></tr>\n", html_escaped(name),
+                        html_escaped(value));
   };
   const auto group = [&body](const std::string& title) {
-    body += fmt::format("<tr class=\"group\"><th scope=\"rowgroup\" colspan=\"2\">{}</th></tr>\n", escaped(title));
+    body += fmt::format("<tr class=\"group\"><th scope=\"rowgroup\" colspan=\"2\">{}</th></tr>\n", html_escaped(title));
   };
   const GridRecord& record = report.record;
   group("Grid");

@@ -1,6 +1,7 @@
 #include "grid/svg.h"
 
 #include <fmt/format.h>
+#include "kernels/text.h"
 
 namespace thaw::grid {
 
@@ -28,31 +29,11 @@ std::string outline(Shape shape, double r) {
 
 }  // namespace
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char letter : text) {
-    switch (letter) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default:
-        if ((static_cast<unsigned char>(letter) < 0x20 && letter != '\n' && letter != '\t') || letter == 0x7f) {
-          out += "\xEF\xBF\xBD";
-        } else {
-          out += letter;
-        }
-    }
-  }
-  return out;
-}
-
 std::string shape_svg(Shape shape, double x, double y, double radius, std::string_view classes,
                       std::string_view title) {
   const std::string path = fmt::format("<path class=\"{}\" transform=\"translate({:.1f} {:.1f})\" d=\"{}\"", classes, x,
                                        y, outline(shape, radius));
-  return title.empty() ? path + "/>" : fmt::format("{}><title>{}</title></path>\n", path, escaped(title));
+  return title.empty() ? path + "/>" : fmt::format("{}><title>{}</title></path>\n", path, html_escaped(title));
 }
 
 std::string key_svg(Shape shape, std::string_view classes) {

@@ -5,10 +5,6 @@
 
 namespace thaw::grid {
 
-/// Text for HTML and SVG, in elements and in quoted attributes. Control characters, which neither may hold, become
-/// U+FFFD.
-std::string escaped(std::string_view text);
-
 enum class Shape { circle, triangle, square, diamond, cross };
 
 /// A mark of a figure: `classes` are its CSS classes ("mark m0 solid"), `title` its tooltip, unescaped; none where

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include "kernels/text.h"
 
 namespace thaw::grid {
 
@@ -69,7 +70,7 @@ std::string axes_svg(const Chart& chart, const Frame& frame) {
   std::string svg = "<g class=\"axes\">\n";
   for (const auto& [value, label] : chart.x.ticks) {
     svg += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{}</text>", frame.x(value),
-                       frame.bottom + 18, escaped(label));
+                       frame.bottom + 18, html_escaped(label));
     if (chart.x.logarithmic) {
       svg += fmt::format("<path class=\"grid\" d=\"M{0:.1f} {1:.1f}V{2:.1f}\"/>", frame.x(value), kTop, frame.bottom);
     }
@@ -78,17 +79,17 @@ std::string axes_svg(const Chart& chart, const Frame& frame) {
     svg +=
         fmt::format("<path class=\"grid\" d=\"M{0:.1f} {1:.1f}H{2:.1f}\"/>", frame.left, frame.y(value), frame.right);
     svg += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>\n", frame.left - 8,
-                       frame.y(value) + 4.5, escaped(label));
+                       frame.y(value) + 4.5, html_escaped(label));
   }
   svg += fmt::format("<path class=\"base\" d=\"M{:.1f} {:.1f}H{:.1f}\"/>\n", frame.left, frame.bottom, frame.right);
   if (!chart.x.label.empty()) {
     svg += fmt::format("<text class=\"label\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{}</text>\n",
-                       (frame.left + frame.right) / 2, chart.height - 6, escaped(chart.x.label));
+                       (frame.left + frame.right) / 2, chart.height - 6, html_escaped(chart.x.label));
   }
   if (!chart.y.label.empty()) {
     svg += fmt::format(
         "<text class=\"label\" transform=\"translate(14 {:.1f}) rotate(-90)\" text-anchor=\"middle\">{}</text>\n",
-        (kTop + frame.bottom) / 2, escaped(chart.y.label));
+        (kTop + frame.bottom) / 2, html_escaped(chart.y.label));
   }
   return svg + "</g>\n";
 }
@@ -164,7 +165,7 @@ std::string to_svg(const Chart& chart) {
       "<svg id=\"{0}\" class=\"chart\" viewBox=\"0 0 {1} {2}\" role=\"img\" "
       "aria-labelledby=\"{0}-title {0}-desc\">\n<title id=\"{0}-title\">{3}</title>"
       "<desc id=\"{0}-desc\">{4}</desc>\n",
-      chart.id, chart.width, chart.height, escaped(chart.title), escaped(chart.text));
+      chart.id, chart.width, chart.height, html_escaped(chart.title), html_escaped(chart.text));
   svg += axes_svg(chart, frame);
   for (const ChartLine& line : chart.lines) svg += line_svg(line, frame);
   for (const ChartMark& mark : chart.marks) svg += mark_svg(mark, frame, chart.radius);

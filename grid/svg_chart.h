@@ -14,7 +14,7 @@ struct ChartAxis {
   std::string label;
   double low = 0, high = 1;
   bool logarithmic = false;
-  std::vector<std::pair<double, std::string>> ticks;
+  std::vector<std::pair<double, std::string>> ticks = {};
 };
 
 /// Axes that hold all values with some room at both ends and have about `ticks` ticks at round numbers.
@@ -39,12 +39,12 @@ struct ChartLine {
 
 /// A figure in its own coordinates: width and height of the picture, then what is drawn, lines first.
 struct Chart {
-  std::string id;           ///< of the element; title and description are found by it
-  std::string title, text;  ///< for those who do not see it
-  double width = 720, height = 360;
-  ChartAxis x, y;
-  std::vector<ChartLine> lines;
-  std::vector<ChartMark> marks;
+  std::string id;                     ///< of the element; title and description are found by it
+  std::string title = {}, text = {};  ///< for those who do not see it
+  double width = 520, height = 340;
+  ChartAxis x = {}, y = {};
+  std::vector<ChartLine> lines = {};
+  std::vector<ChartMark> marks = {};
   double radius = 5.5;  ///< of marks
 };
 

@@ -1,11 +1,10 @@
 #include "grid/toml_reader.h"
 
-#include "grid/toml_letters.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 
+#include "grid/toml_letters.h"
 #include "kernels/error.h"
 #include "kernels/printable.h"
 

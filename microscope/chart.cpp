@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include "kernels/text.h"
 
 namespace thaw::microscope {
 
@@ -21,20 +22,6 @@ svg { width: 100%; height: auto; } svg text { fill: var(--ink); font: 11px syste
 .mark { fill-opacity: 0.75; stroke: var(--ground); } .mark:hover { fill-opacity: 1; stroke: var(--ink); }
 .d0 { fill: var(--c0); } .d1 { fill: var(--c1); } .d2 { fill: var(--c2); } .d3 { fill: var(--c3); } .bad { fill: var(--bad); }
 )";
-
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char letter : text) {
-    switch (letter) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      default: out += letter;
-    }
-  }
-  return out;
-}
 
 /// A log axis from `low` to `high`, widened to whole decades, onto pixels.
 class Axis {
@@ -113,7 +100,7 @@ std::string marks_svg(const std::vector<Mark>& marks, const Axis& x, const Axis&
     const std::string colour =
         mark.row->good() ? fmt::format("d{}", colours.at(mark.row->request.direction) % 4) : std::string("bad");
     svg += fmt::format("<circle class=\"mark {}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"5\"><title>{}</title></circle>\n",
-                       colour, x.at(mark.x), y.at(mark.y), escaped(title_of(*mark.row, roof)));
+                       colour, x.at(mark.x), y.at(mark.y), html_escaped(title_of(*mark.row, roof)));
   }
   return svg;
 }
@@ -181,15 +168,15 @@ std::string roofline_page(const RunInfo& info, const std::vector<Row>& rows) {
     key += fmt::format(
         "<svg style=\"width:12px;height:12px\" viewBox=\"0 0 12 12\"><rect class=\"d{}\" width=\"12\" "
         "height=\"12\"/></svg> {} &nbsp; ",
-        colour % 4, escaped(direction));
+        colour % 4, html_escaped(direction));
   }
   return fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>thaw bench: roofline</title>\n"
       "<style>{}</style></head><body>\n<h1>thaw bench {}</h1>\n"
       "<p>{}, {} threads, {}, thaw {}. Roof: {:.0f} GFLOP/s ({}), {:.1f} GB/s ({}).{}</p>\n<p>{}</p>\n"
       "<h2>Rows with arithmetic</h2>\n{}<h2>Rows that move memory</h2>\n{}</body></html>\n",
-      kStyle, escaped(info.command), escaped(info.device.name), info.threads, escaped(info.date), escaped(info.version),
-      roof.gflops, escaped(roof.gflops_how), roof.gbs, escaped(roof.gbs_how),
+      kStyle, html_escaped(info.command), html_escaped(info.device.name), info.threads, html_escaped(info.date),
+      html_escaped(info.version), roof.gflops, html_escaped(roof.gflops_how), roof.gbs, html_escaped(roof.gbs_how),
       info.unsteady() ? " The machine was not left alone: the roof moved by more than a tenth." : "", key,
       chart(arithmetic, true, roof, colours), chart(memory, false, roof, colours));
 }

@@ -9,6 +9,7 @@
 
 #include "grid/report.h"
 #include "grid/svg.h"
+#include "kernels/text.h"
 #include "report_fixture.h"
 
 namespace thaw::grid {
@@ -33,8 +34,8 @@ std::string output_of(const std::string& command) {
 std::string measuring_page(const std::string& page) {
   std::string html = "<!DOCTYPE html><meta charset=\"utf-8\"><body>";
   for (const int width : {390, 1024, 1920}) {
-    html +=
-        fmt::format("<iframe style=\"width:{}px;height:900px;border:0\" srcdoc=\"{}\"></iframe>", width, escaped(page));
+    html += fmt::format("<iframe style=\"width:{}px;height:900px;border:0\" srcdoc=\"{}\"></iframe>", width,
+                        html_escaped(page));
   }
   return html + R"(<pre id="measured"></pre><script>
     const measure = frame => {
