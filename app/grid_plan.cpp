@@ -131,8 +131,7 @@ std::string prefix_text(const PlannedExperiment& planned) {
 grid::KnownSettings known_grid_settings() {
   nlohmann::json standard = to_json(TrainSettings{});
   standard.erase("data");  // every experiment of a grid sees the same photos
-  return {.standard = std::move(standard),
-          .elsewhere = {"threads", "no_cache", "cache_limit", "image_cache", "checkpoint_steps"}};
+  return {.standard = std::move(standard), .elsewhere = machine_settings()};
 }
 
 TrainSettings grid_settings_of(const grid::Experiment& experiment) {

@@ -146,6 +146,20 @@ int dry_run(const GridPlan& plan, const RunOptions& options, const std::vector<f
   return 0;
 }
 
+/// A plan for this machine, and what was measured of it. The devices are closed again: the runner opens its own.
+struct PlanHere {
+  GridPlan plan;
+  nlohmann::json machine;
+};
+
+PlanHere plan_here(const std::vector<grid::Experiment>& experiments, const RunOptions& options, SharedInputs& shared) {
+  GridBasis measured({.data = options.data, .out = options.out, .threads = options.threads, .roof = options.roof},
+                     shared);
+  const TrainSettings first = grid_settings_of(experiments.front());
+  GridPlan plan = plan_grid(experiments, measured.get(first));
+  return {std::move(plan), measured.machine(first)};
+}
+
 int run_grid(const RunOptions& options, Console& console) {
   check(options);
   const grid::GridFile grid = read_grid(options);
@@ -155,16 +169,13 @@ int run_grid(const RunOptions& options, Console& console) {
   SharedInputs shared(
       parse_bytes(first.image_cache, "--image-cache"),
       {.memory_limit = parse_bytes(first.cache_limit, "--cache-limit"), .folder = cache_folder() / "prefix"});
-  GridBasis measured({.data = options.data, .out = options.out, .threads = options.threads, .roof = options.roof},
-                     shared);
-  const PlanBasis basis = measured.get(first);
-  if (options.dry_run) return dry_run(plan_grid(chosen, basis), options, folders, console);
+  if (options.dry_run) return dry_run(plan_here(chosen, options, shared).plan, options, folders, console);
 
-  const GridPlan plan = plan_grid(grid.experiments, basis);
+  const auto [plan, machine] = plan_here(grid.experiments, options, shared);
   const fs::path out(options.out);
   require_writable(out / "grid.json");
   const RunLock lock(out);
-  write_file_atomically(out / "grid.json", grid_json(grid, plan, options, measured.machine(first)).dump(2) + "\n");
+  write_file_atomically(out / "grid.json", grid_json(grid, plan, options, machine).dump(2) + "\n");
   GridPlan left = left_to_run(plan, chosen, out);
   std::ostream& say = options.json ? console.err : console.out;
   say << fmt::format("{}: {} experiments, {} finished before, {} to run, about {}\n",

@@ -175,15 +175,7 @@ int GridRunner::train(const PlannedExperiment& planned, Worker& worker) {
     return train_in(run, settings, std::nullopt, worker.console, surroundings);
   }
   const BegunRun before = read_begun_run(run);
-  // It goes on as it was begun, wherever photos and weights lie now and on however many threads.
-  TrainSettings same = before.settings;
-  same.data = settings.data;
-  same.weights = settings.weights;
-  same.threads = settings.threads;
-  same.no_cache = settings.no_cache;
-  same.cache_limit = settings.cache_limit;
-  same.image_cache = settings.image_cache;
-  same.checkpoint_steps = settings.checkpoint_steps;
+  const TrainSettings same = moved_here(before.settings, settings);
   surroundings.device = worker.device(same);
   return train_in(run, same, before, worker.console, surroundings);
 }

@@ -148,13 +148,25 @@ TrainSettings train_settings_from(const nlohmann::json& json) {
   return settings;
 }
 
+const std::vector<std::string>& machine_settings() {
+  static const std::vector<std::string> names = {"threads", "no_cache", "cache_limit", "image_cache",
+                                                 "checkpoint_steps"};
+  return names;
+}
+
 nlohmann::json recipe_of(const TrainSettings& settings) {
   nlohmann::json json = to_json(settings);
-  for (const char* name :
-       {"weights", "data", "threads", "no_cache", "cache_limit", "image_cache", "train_eval", "checkpoint_steps"}) {
-    json.erase(name);
-  }
+  for (const std::string& name : machine_settings()) json.erase(name);
+  for (const char* name : {"weights", "data", "train_eval"}) json.erase(name);
   return json;
+}
+
+TrainSettings moved_here(const TrainSettings& begun, const TrainSettings& here) {
+  nlohmann::json json = to_json(begun);
+  const nlohmann::json now = to_json(here);
+  for (const std::string& name : machine_settings()) json[name] = now.at(name);
+  for (const char* name : {"weights", "data"}) json[name] = now.at(name);
+  return train_settings_from(json);
 }
 
 }  // namespace thaw

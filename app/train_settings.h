@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "data/split.h"
 #include "framework/layers.h"
@@ -55,7 +56,11 @@ nlohmann::json to_json(const TrainSettings& settings);
 /// Throws nlohmann's exception for a document of another form.
 TrainSettings train_settings_from(const nlohmann::json& json);
 
-/// Those settings that decide what the weights become: not where the run lies, nor on how many threads it runs.
+/// Names of the settings that concern the machine: threads, caches, how often it saves. They change no bit of a result.
+const std::vector<std::string>& machine_settings();
+/// Those settings that decide what the weights become: not where the run lies, nor what concerns the machine.
 nlohmann::json recipe_of(const TrainSettings& settings);
+/// `begun` with the places of photos and weights and the machine's settings of `here`: how a run goes on elsewhere.
+TrainSettings moved_here(const TrainSettings& begun, const TrainSettings& here);
 
 }  // namespace thaw

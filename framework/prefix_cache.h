@@ -48,7 +48,6 @@ class PrefixCache {
   /// Whether rows are kept on the device too.
   [[nodiscard]] bool on_device() const { return resident_.defined(); }
   [[nodiscard]] const std::string& key() const { return key_; }
-  [[nodiscard]] const Shape& row_shape() const { return row_shape_; }
 
  private:
   bool open_sealed();

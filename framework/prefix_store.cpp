@@ -4,10 +4,6 @@
 
 namespace thaw {
 
-PrefixStore::~PrefixStore() {
-  if (!leave_files) drop_all();
-}
-
 std::shared_ptr<PrefixCache> PrefixStore::find(const std::string& key) const {
   const std::lock_guard lock(mutex_);
   const auto found = caches_.find(key);

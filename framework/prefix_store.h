@@ -11,12 +11,11 @@
 namespace thaw {
 
 /// The prefix caches of one process by their keys, so that trainings with the same frozen part share one, and one with
-/// a deeper cut starts from the activations of a shallower one. In memory together up to the limit, the rest in files.
-/// Thread-safe.
+/// a deeper cut starts from the activations of a shallower one. In memory together up to the limit, the rest in files,
+/// which stay for later processes unless they are dropped. Thread-safe.
 class PrefixStore {
  public:
   explicit PrefixStore(PrefixCacheOptions options) : options_(std::move(options)) {}
-  ~PrefixStore();
   PrefixStore(const PrefixStore&) = delete;
   PrefixStore& operator=(const PrefixStore&) = delete;
 
@@ -27,8 +26,6 @@ class PrefixStore {
   /// Gives these caches up, their files included. Whoever uses one keeps it until it is done.
   void drop(const std::set<std::string>& keys);
   void drop_all();
-  /// Whether files stay for later processes when the store ends (the default) or go with it.
-  bool leave_files = true;
 
   [[nodiscard]] std::size_t memory_bytes() const;
   [[nodiscard]] std::size_t count() const;

@@ -215,19 +215,19 @@ TEST_F(StoreFiles, TheLimitHoldsForAllCachesTogetherAndTheRestGoesToFiles) {
   EXPECT_EQ(deep.trainer->evaluate(numbers(0, 22)).images, 22) << "who still reads it can";
 }
 
-TEST_F(StoreFiles, StayForLaterProcessesUnlessToldOtherwise) {
-  for (const bool leave : {false, true}) {
+TEST_F(StoreFiles, StayForLaterProcessesUnlessTheyAreDropped) {
+  for (const bool drop : {false, true}) {
     {
       PrefixStore store({.memory_limit = 0, .folder = folder});
-      store.leave_files = leave;
       const auto backend = std::make_shared<ReferenceBackend>(BackendOptions{});
       const auto cache = store.open("key", 2, {2}, Dtype::f32);
       const std::vector<float> values = {1, 2, 3, 4};
       cache->put(numbers(0, 2), Tensor::from_host(backend, {2, 2}, Dtype::f32, std::span<const float>(values)));
       cache->seal();
       EXPECT_EQ(files(), 1U);
+      if (drop) store.drop({"key"});
     }
-    EXPECT_EQ(files(), leave ? 1U : 0U);
+    EXPECT_EQ(files(), drop ? 0U : 1U);
   }
 }
 
