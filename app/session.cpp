@@ -88,6 +88,23 @@ void load_file(Session& session, const SessionOptions& options, const HeadOption
   session.weights_sha256 = sha256_file(options.weights);
 }
 
+/// What a GPU's options change of this session's results.
+std::vector<std::string> device_notes(const DeviceOptions& options, const DeviceInfo& info) {
+  std::vector<std::string> notes;
+  if (info.backend != "cuda") {
+    if (options.tf32 || options.fast || options.autotune)
+      notes.push_back("--tf32, --fast and --autotune change nothing on " + info.backend);
+    return notes;
+  }
+  if (options.tf32) notes.emplace_back("--tf32: products of f32 are taken with mantissas of 10 bits instead of 23");
+  if (options.fast) {
+    notes.emplace_back(
+        "--fast: convolutions may add up in another order each time and use large Winograd tiles, so that two runs need "
+        "not agree bit by bit; everything else repeats as without it");
+  }
+  return notes;
+}
+
 }  // namespace
 
 bool is_weight_file(const std::string& text) { return text != "none" && text != "synth"; }
@@ -146,6 +163,9 @@ Session open_session(const SessionOptions& options) {
     load_file(session, options, head, found);
   } else {
     session.weights_source = "none";
+  }
+  for (std::string& note : device_notes(options.device, session.device.backend->info())) {
+    session.notes.push_back(std::move(note));
   }
   return session;
 }

@@ -56,7 +56,7 @@ struct Session {
   std::string weights_source;  ///< "none", "synth" or what the file says of its origin
   std::string weights_sha256;  ///< of the file; empty where there is none
   bool head_loaded = false;
-  std::vector<std::string> notes;  ///< what the user should know about the weights
+  std::vector<std::string> notes;  ///< what the user should know about weights and device
 
   /// For inference; training adds a tape.
   [[nodiscard]] Context context() const;

@@ -1,6 +1,7 @@
 #include "framework/prefix_cache.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,11 +10,13 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "kernels/error.h"
+#include "kernels/files.h"
 
 namespace thaw {
 namespace fs = std::filesystem;
@@ -44,6 +47,8 @@ class File {
   File& operator=(const File&) = delete;
   [[nodiscard]] int fd() const { return fd_; }
   [[nodiscard]] bool open() const { return fd_ >= 0; }
+  /// From here on the caller's to close.
+  int release() { return std::exchange(fd_, -1); }
 
  private:
   int fd_;
@@ -110,6 +115,11 @@ PrefixCache::~PrefixCache() {
     std::error_code ignored;
     fs::remove(temporary_, ignored);
   }
+  unlock();
+}
+
+void PrefixCache::unlock() {
+  if (lock_ >= 0) ::close(std::exchange(lock_, -1));
 }
 
 std::size_t PrefixCache::header_bytes() const {
@@ -142,17 +152,26 @@ bool PrefixCache::open_sealed() {
 }
 
 void PrefixCache::create_file() {
+  remove_files_of_dead_writers(file_.parent_path());
   temporary_ = file_;
   temporary_ += fmt::format(".{}.tmp", ::getpid());
-  const File file(temporary_, O_RDWR | O_CREAT | O_TRUNC);
+  File file(temporary_, O_RDWR | O_CREAT | O_TRUNC);
   if (!file.open()) fail_cache(temporary_, errno);
+  ::flock(file.fd(), LOCK_EX | LOCK_NB);  // tells other machines on a shared disk that this one is being written
   const std::size_t total = header_bytes() + bytes();
+  const auto give_up = [this](int error) {
+    const fs::path path = std::exchange(temporary_, {});
+    std::error_code ignored;
+    fs::remove(path, ignored);
+    fail_cache(path, error);
+  };
   // Reserves the space now: a full disk is an error here and not a SIGBUS in the middle of an epoch.
-  if (const int error = ::posix_fallocate(file.fd(), 0, static_cast<off_t>(total)); error != 0)
-    fail_cache(temporary_, error);
+  if (const int error = ::posix_fallocate(file.fd(), 0, static_cast<off_t>(total)); error != 0) give_up(error);
   base_ = map_file(file.fd(), total, true);
-  if (base_ == nullptr) fail_cache(temporary_, errno);
+  if (base_ == nullptr) give_up(errno);
   rows_ = base_ + header_bytes();
+  unlock();
+  lock_ = file.release();
 }
 
 void PrefixCache::put(std::span<const int> images, const Tensor& activations) {
@@ -238,6 +257,7 @@ void PrefixCache::seal() {
   if (::msync(base_, total, MS_SYNC) != 0) fail_cache(temporary_, errno);
   if (std::rename(temporary_.c_str(), file_.c_str()) != 0) fail_cache(file_, errno);
   temporary_.clear();
+  unlock();
 }
 
 void PrefixCache::remove_file() {

@@ -53,6 +53,7 @@ class PrefixCache {
   bool open_sealed();
   void create_file();
   void create_file_from_sealed();
+  void unlock();
   [[nodiscard]] std::size_t header_bytes() const;
   /// Makes room for every row on a device that the host cannot read; false where rows have to come from the host.
   bool keep_on(const std::shared_ptr<Backend>& backend) const;
@@ -65,6 +66,7 @@ class PrefixCache {
   std::vector<char> filled_;
   std::filesystem::path file_;       // final name, empty: in memory
   std::filesystem::path temporary_;  // while being filled
+  int lock_ = -1;                    // on it, so that nobody takes it for abandoned
   std::byte* base_ = nullptr;        // mapping, header included; or null
   std::vector<std::byte> memory_;
   std::byte* rows_ = nullptr;

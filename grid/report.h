@@ -39,8 +39,10 @@ struct ReportRow {
   std::map<State, int> states;     ///< how many experiments are in which state
   std::vector<std::string> notes;  ///< why one is not finished, and what else was odd
   std::optional<Spread> train, train_evaluated, val, test;
-  std::optional<Spread> gap, gap_evaluated;         ///< train - validation
-  std::optional<Spread> seconds, training_seconds;  ///< a whole experiment, and its training steps alone
+  std::optional<Spread> gap, gap_evaluated;  ///< train - validation
+  std::optional<Spread> seconds;             ///< of a whole experiment
+  std::optional<Spread> training_seconds;    ///< of its training steps alone
+  std::optional<Spread> prefix_seconds;      ///< of its frozen part, where it was not found ready
   std::optional<double> predicted_seconds;
   std::optional<std::int64_t> trainable_parameters;
   std::optional<PublishedRow> published;

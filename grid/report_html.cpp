@@ -53,7 +53,7 @@ const char* topic_of(const std::string& about) {
                                                             {"strategies", "Best"},
                                                             {"gap", "Overfitting"},
                                                             {"overfitting", "Overfitting"},
-                                                            {"agreement", "Against the paper"},
+                                                            {"agreement", "Against the published"},
                                                             {"advice", "The advice"},
                                                             {"time", "Time"},
                                                             {"seconds", "Time"}};

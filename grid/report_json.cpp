@@ -51,6 +51,7 @@ json row_json(const ReportRow& row) {
           {"train_minus_validation", spread(row.gap)},
           {"seconds", spread(row.seconds)},
           {"training_seconds", spread(row.training_seconds)},
+          {"prefix_seconds", spread(row.prefix_seconds)},
           {"predicted_seconds", or_null(row.predicted_seconds)},
           {"trainable_parameters", or_null(row.trainable_parameters)},
           {"published", published(row.published)},

@@ -83,7 +83,7 @@ std::string model_table(const GridReport& report, const ModelReport& model) {
   headings.emplace_back(">epochs");
   for (const char* part : {"train", "val", "test"}) {
     headings.push_back(fmt::format(">{} %", part));
-    if (published) headings.insert(headings.end(), {">paper", ">diff."});
+    if (published) headings.insert(headings.end(), {">published", ">diff."});
   }
   headings.insert(headings.end(), {">train, inference %", ">trainable", ">seconds", "state"});
   std::string out = fmt::format("## {}\n\n", plain(model.name)) + head(headings);

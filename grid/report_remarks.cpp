@@ -3,13 +3,14 @@
 namespace thaw::grid {
 
 std::vector<std::string> remarks_of(const GridReport& report) {
-  bool finished = false, evaluated = false, several = false, published = false;
+  bool finished = false, evaluated = false, several = false, published = false, prefix = false;
   for (const ModelReport& model : report.models) {
     for (const ReportRow& row : model.rows) {
       finished = finished || row.finished();
       evaluated = evaluated || row.train_evaluated;
       several = several || (row.test && row.test->count > 1);
       published = published || row.published;
+      prefix = prefix || (row.prefix_seconds && row.prefix_seconds->mean > 0);
     }
   }
   std::vector<std::string> remarks;
@@ -23,6 +24,9 @@ std::vector<std::string> remarks_of(const GridReport& report) {
   if (several)
     remarks.emplace_back("Behind ± stands the standard deviation of the sample over the seeds that are finished.");
   if (published) remarks.emplace_back("Differences are ours minus the published value, in points.");
+  if (prefix)
+    remarks.emplace_back(
+        "A frozen part takes its time where it was computed; experiments that share it find it ready.");
   return remarks;
 }
 

@@ -114,6 +114,7 @@ void add_results(ReportRow& row, const Members& members) {
   row.gap_evaluated = gap_over(members, "train_eval_accuracy");
   row.seconds = seconds_over(members, "total");
   row.training_seconds = seconds_over(members, "train");
+  row.prefix_seconds = seconds_over(members, "prefix");
   for (const ExperimentRecord* member : members) {
     if (member->state != State::finished) continue;
     add_confusion(row, member->result);

@@ -134,12 +134,12 @@ std::string noise(const GridReport& report) {
                      points(standard_error(*report.best_test, photos)));
 }
 
-/// How the order of the experiments goes with the paper's.
+/// How the order of the experiments goes with that of the published values.
 std::string order_text(double correlation) {
   const double size = std::abs(correlation);
-  if (size < 0.2) return "has little to do with the paper's";
+  if (size < 0.2) return "has little to do with the published one";
   const char* how = size < 0.5 ? "weakly" : size < 0.8 ? "moderately" : "strongly";
-  return fmt::format("{} {} the paper's", how, correlation > 0 ? "resembles" : "reverses");
+  return fmt::format("{} {} the published one", how, correlation > 0 ? "resembles" : "reverses");
 }
 
 std::string agreement(const ModelReport& model) {
@@ -164,9 +164,9 @@ std::string gap(const ModelReport& model) {
                                  signed_text(g.ours), plural(g.rows, "experiment"));
   if (g.evaluated) text += fmt::format(" ({} with the train accuracy of inference mode)", signed_text(*g.evaluated));
   text += ".";
-  if (g.published) text += fmt::format(" The paper states {}.", signed_text(*g.published));
+  if (g.published) text += fmt::format(" Published is {}.", signed_text(*g.published));
   if (g.published_rows) {
-    text += fmt::format(" Its rows of the same {} give {}.", g.rows == 1 ? "experiment" : "experiments",
+    text += fmt::format(" The published rows of the same {} give {}.", g.rows == 1 ? "experiment" : "experiments",
                         signed_text(*g.published_rows));
   }
   return text;

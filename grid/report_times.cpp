@@ -36,19 +36,22 @@ std::string time_ratio_text(const TimeRatio& t) {
 }
 
 std::string total_time_text(const GridReport& report) {
-  double measured = 0, foretold = 0, took = 0;
+  double measured = 0, prefixes = 0, foretold = 0, took = 0;
   for (const ModelReport& model : report.models) {
     for (const ReportRow& row : model.rows) {
       if (!row.seconds) continue;
       const double seconds = row.seconds->mean * row.seconds->count;
       measured += seconds;
+      if (row.prefix_seconds) prefixes += row.prefix_seconds->mean * row.prefix_seconds->count;
       if (row.predicted_seconds.value_or(0) <= 0) continue;
       took += seconds;
       foretold += *row.predicted_seconds * row.seconds->count;
     }
   }
   if (measured <= 0) return "";
-  std::string text = fmt::format("The finished experiments took {} together.", seconds_text(measured));
+  std::string text = fmt::format("The finished experiments took {} together", seconds_text(measured));
+  if (prefixes > 0) text += fmt::format(", {} of it for frozen parts", seconds_text(prefixes));
+  text += ".";
   if (foretold <= 0) return text;
   const double more = 100 * (took / foretold - 1);
   const std::string compared = std::abs(more) < 0.5

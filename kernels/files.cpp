@@ -1,12 +1,15 @@
 #include "kernels/files.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
+#include <charconv>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -26,14 +29,42 @@ namespace {
 }
 
 /// The name of a file that `AtomicFile` has not finished: NAME.PID.tmp.
-bool is_temporary_name(std::string_view name) {
+/// The number in a name `*.PID.tmp`, as it is written; empty for every other name.
+std::string_view writer_in(std::string_view name) {
   constexpr std::string_view ending = ".tmp";
-  if (!name.ends_with(ending)) return false;
+  if (!name.ends_with(ending)) return {};
   name.remove_suffix(ending.size());
   const std::size_t dot = name.rfind('.');
-  if (dot == std::string_view::npos || dot == 0 || dot + 1 == name.size()) return false;
-  return std::all_of(name.begin() + static_cast<std::ptrdiff_t>(dot) + 1, name.end(),
-                     [](unsigned char c) { return std::isdigit(c) != 0; });
+  if (dot == std::string_view::npos || dot == 0) return {};
+  name.remove_prefix(dot + 1);
+  const bool number = std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isdigit(c) != 0; });
+  return number ? name : std::string_view();
+}
+
+bool lives(std::string_view process) {
+  pid_t pid = 0;
+  const auto [end, error] = std::from_chars(process.data(), process.data() + process.size(), pid);
+  return error == std::errc() && (::kill(pid, 0) == 0 || errno != ESRCH);
+}
+
+bool is_locked(const fs::path& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return true;
+  const bool locked = ::flock(fd, LOCK_EX | LOCK_NB) != 0;
+  ::close(fd);
+  return locked;
+}
+
+/// Removes the files of `folder` whose names have a writer, where `may_go` says so.
+template <class MayGo>
+void remove_temporary_files(const fs::path& folder, const MayGo& may_go) {
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    const std::string_view writer = writer_in(name);
+    std::error_code ignored;
+    if (!writer.empty() && may_go(it->path(), writer)) fs::remove(it->path(), ignored);
+  }
 }
 
 void sync_path(const fs::path& path, int flags) {
@@ -132,11 +163,12 @@ std::string reason_of_failed_write(const fs::path& path, int error, std::uintmax
 }
 
 void remove_abandoned_files(const fs::path& folder) {
-  std::error_code error;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-    std::error_code ignored;
-    if (is_temporary_name(it->path().filename().string())) fs::remove(it->path(), ignored);
-  }
+  remove_temporary_files(folder, [](const fs::path&, std::string_view) { return true; });
+}
+
+void remove_files_of_dead_writers(const fs::path& folder) {
+  remove_temporary_files(
+      folder, [](const fs::path& path, std::string_view writer) { return !lives(writer) && !is_locked(path); });
 }
 
 std::string read_file(const fs::path& path) {

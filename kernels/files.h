@@ -71,6 +71,10 @@ std::string reason_of_failed_write(const std::filesystem::path& path, int error,
 /// that nobody else is writing into.
 void remove_abandoned_files(const std::filesystem::path& folder);
 
+/// The same in a folder that several processes write into: leaves what a process of this machine that lives may be
+/// writing, and what any process, on a shared disk another machine's too, holds an flock on.
+void remove_files_of_dead_writers(const std::filesystem::path& folder);
+
 /// `$THAW_CACHE`, else `$XDG_CACHE_HOME/thaw`, else `~/.cache/thaw`.
 std::filesystem::path cache_folder();
 

@@ -125,6 +125,14 @@ TEST(Train, PrintsPlainLinesWhereNoTerminalIs) {
   EXPECT_THAT(outcome.out, HasSubstr("epoch  2/2"));
 }
 
+TEST(Train, SaysThatAGpusOptionsChangeNothingElsewhere) {
+  const TempFolder folder;
+  const Outcome without = call(small_training(folder.at("without"), {"--epochs", "1"}));
+  const Outcome with = call(small_training(folder.at("with"), {"--epochs", "1", "--fast"}));
+  EXPECT_THAT(without.out, Not(HasSubstr("--fast")));
+  EXPECT_THAT(with.out, HasSubstr("note     --tf32, --fast and --autotune change nothing on cpu"));
+}
+
 TEST(Train, GivesTheSameBitsForTheSameSeed) {
   const TempFolder folder;
   ASSERT_EQ(call(small_training(folder.at("a"), kAll)).code, 0);

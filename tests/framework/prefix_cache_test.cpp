@@ -1,6 +1,10 @@
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <fstream>
 #include <thread>
 
@@ -76,6 +80,42 @@ TEST_F(PrefixFile, BeyondTheLimitIsSpilledAndReadByALaterRun) {
   EXPECT_EQ(second.images.streamed, 0) << "the file of the first run serves the second";
   EXPECT_EQ(first.weights(), second.weights());
   EXPECT_EQ(second.trainer->evaluate(numbers(18, 22)).images, 4) << "rows that the file lacks are added";
+}
+
+TEST_F(PrefixFile, WhatDeadProcessesLeftHalfWrittenGoesAndWhatLivingOnesWriteStays) {
+  fs::create_directories(folder);
+  const auto temporary = [&](const std::string& writer) { return folder / ("other.prefix." + writer + ".tmp"); };
+  const std::string dead = "99999999", dead_here = "99999998", alive = std::to_string(::getppid());
+  for (const std::string& writer : {dead, dead_here, alive}) std::ofstream(temporary(writer)) << "half";
+  // As another machine on a shared disk would hold it.
+  const int lock = ::open(temporary(dead_here).c_str(), O_RDWR | O_CLOEXEC);
+  ASSERT_EQ(::flock(lock, LOCK_EX | LOCK_NB), 0);
+
+  const PrefixCache cache({.memory_limit = 0, .folder = folder}, "key", 8, {2}, Dtype::f32);
+  EXPECT_FALSE(fs::exists(temporary(dead)));
+  EXPECT_TRUE(fs::exists(temporary(dead_here)));
+  EXPECT_TRUE(fs::exists(temporary(alive)));
+  const int own = ::open((folder / fmt::format("key.prefix.{}.tmp", ::getpid())).c_str(), O_RDWR | O_CLOEXEC);
+  EXPECT_NE(::flock(own, LOCK_EX | LOCK_NB), 0) << "a cache holds the lock of what it writes";
+  ::close(own);
+  ::close(lock);
+}
+
+TEST_F(PrefixFile, WithoutRoomForItNothingIsLeft) {
+  fs::create_directories(folder);
+  const fs::path file = folder / "file";
+  std::ofstream{file} << "no folder";
+  EXPECT_THROW(PrefixCache({.memory_limit = 0, .folder = file}, "key", 8, {2}, Dtype::f32), Error);
+  rlimit before{};
+  ::getrlimit(RLIMIT_FSIZE, &before);
+  const rlimit small{.rlim_cur = 4096, .rlim_max = before.rlim_max};
+  ::setrlimit(RLIMIT_FSIZE, &small);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  EXPECT_THROW(PrefixCache({.memory_limit = 0, .folder = folder}, "key", 8, {4096}, Dtype::f32), Error);
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler);
+  fs::remove(file);
+  EXPECT_TRUE(fs::is_empty(folder));
 }
 
 TEST_F(PrefixFile, ADamagedFileIsComputedAnew) {

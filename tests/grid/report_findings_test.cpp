@@ -9,6 +9,7 @@ namespace {
 using ::testing::AllOf;
 using testing::Cell;
 using testing::Cells;
+using ::testing::Contains;
 using testing::GridFolder;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -97,10 +98,10 @@ TEST(ReportFindings, TheGapIsSignedAndBesideThePublishedOne) {
   EXPECT_NEAR(*report.models[0].gap->published_rows, 5, 1e-9);
   EXPECT_EQ(report.models[1].gap->rows, 3);
   EXPECT_THAT(said(report, "gap"),
-              HasSubstr("ResNet50: train minus validation accuracy is +4.00 points on average over 6 experiments. The "
-                        "paper states +6.56. Its rows of the same experiments give +5.00.\n"));
+              HasSubstr("ResNet50: train minus validation accuracy is +4.00 points on average over 6 experiments. "
+                        "Published is +6.56. The published rows of the same experiments give +5.00.\n"));
   EXPECT_THAT(said(report_of({cell("none", {.train = 0.7, .val = 0.82})}), "gap"),
-              AllOf(HasSubstr("is −12.00 points on average over 1 experiment."), Not(HasSubstr("paper"))));
+              AllOf(HasSubstr("is −12.00 points on average over 1 experiment."), Not(HasSubstr("ublished"))));
 }
 
 TEST(ReportFindings, TheTrainAccuracyOfInferenceModeIsSaidWhereEveryRowHasIt) {
@@ -173,17 +174,29 @@ TEST(ReportFindings, AgreementIsOursMinusThePublishedValue) {
   EXPECT_NEAR(report.models[1].agreement->mean, 2, 1e-9);
   EXPECT_THAT(said(report, "agreement"),
               AllOf(HasSubstr("Over 6 experiments ResNet50's test accuracy lies 1.00 points below the published one"),
-                    HasSubstr("strongly resembles the paper's (rank correlation +1.00)"),
+                    HasSubstr("strongly resembles the published one (rank correlation +1.00)"),
                     HasSubstr("MobileNetV3-Large's test accuracy lies 2.00 points above")));
 }
 
 TEST(ReportFindings, SecondsAreComparedWithThePrediction) {
   Cell taken = cell("none", {.seconds = 94});
-  EXPECT_EQ(said(report_of({taken}), "seconds"), "The finished experiments took 1 min 40 s together.\n");
+  EXPECT_THAT(said(report_of({taken}), "seconds"), HasSubstr("The finished experiments took 1 min 40 s together"));
   taken.predicted = {{"seconds", 80}};
   EXPECT_THAT(said(report_of({taken}), "seconds"), HasSubstr("That is 25 % more than the 1 min 20 s"));
   taken.predicted = {{"seconds", 200}};
   EXPECT_THAT(said(report_of({taken}), "seconds"), HasSubstr("That is 50 % less than the 3 min 20 s"));
+}
+
+TEST(ReportFindings, FrozenPartsAreSaidToTakeTheirTimeOnce) {
+  Cell first = cell("none", {.seconds = 94}), second = cell("blocks:1", {});
+  second.result = {{"seconds", {{"data", 1}, {"prefix", 0}, {"train", 15}, {"evaluate", 4}, {"total", 20}}}};
+  const GridReport shared = report_of({first, second});
+  EXPECT_EQ(said(shared, "seconds"),
+            "The finished experiments took 2 min 00 s together, 2.0 s of it for frozen parts.\n");
+  EXPECT_THAT(shared.remarks, Contains(HasSubstr("experiments that share it find it ready")));
+  const GridReport without = report_of({second});
+  EXPECT_EQ(said(without, "seconds"), "The finished experiments took 20 s together.\n");
+  EXPECT_THAT(without.remarks, Not(Contains(HasSubstr("frozen part"))));
 }
 
 TEST(ReportFindings, DrawnPhotosAndArtificialWeightsAreSaidAloud) {
