@@ -53,7 +53,7 @@ const char* topic_of(const std::string& about) {
                                                             {"strategies", "Best"},
                                                             {"gap", "Overfitting"},
                                                             {"overfitting", "Overfitting"},
-                                                            {"agreement", "Against the published"},
+                                                            {"agreement", "Published values"},
                                                             {"advice", "The advice"},
                                                             {"time", "Time"},
                                                             {"seconds", "Time"}};

@@ -55,7 +55,8 @@ std::string head_of(const GridReport& report, const Columns& columns) {
     }
     top += fmt::format("<th scope=\"colgroup\" colspan=\"3\" class=\"group\">{}</th>", name);
     below +=
-        "<th scope=\"col\" class=\"n start\">ours</th><th scope=\"col\" class=\"n\">published</th>"
+        "<th scope=\"col\" class=\"n start\">ours</th><th scope=\"col\" class=\"n\"><abbr "
+        "title=\"published\">publ.</abbr></th>"
         "<th scope=\"col\" class=\"n\">diff.</th>";
   }
   if (columns.evaluated) top += heading("Train, inference", "n");
