@@ -156,21 +156,20 @@ void PrefixCache::create_file() {
   temporary_ = file_;
   temporary_ += fmt::format(".{}.tmp", ::getpid());
   File file(temporary_, O_RDWR | O_CREAT | O_TRUNC);
-  if (!file.open()) fail_cache(temporary_, errno);
-  ::flock(file.fd(), LOCK_EX | LOCK_NB);  // tells other machines on a shared disk that this one is being written
-  const std::size_t total = header_bytes() + bytes();
   const auto give_up = [this](int error) {
     const fs::path path = std::exchange(temporary_, {});
     std::error_code ignored;
     fs::remove(path, ignored);
     fail_cache(path, error);
   };
+  if (!file.open()) give_up(errno);
+  ::flock(file.fd(), LOCK_EX | LOCK_NB);  // tells other machines on a shared disk that this one is being written
+  const std::size_t total = header_bytes() + bytes();
   // Reserves the space now: a full disk is an error here and not a SIGBUS in the middle of an epoch.
   if (const int error = ::posix_fallocate(file.fd(), 0, static_cast<off_t>(total)); error != 0) give_up(error);
   base_ = map_file(file.fd(), total, true);
   if (base_ == nullptr) give_up(errno);
   rows_ = base_ + header_bytes();
-  unlock();
   lock_ = file.release();
 }
 

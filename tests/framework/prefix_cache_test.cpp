@@ -101,21 +101,52 @@ TEST_F(PrefixFile, WhatDeadProcessesLeftHalfWrittenGoesAndWhatLivingOnesWriteSta
   ::close(lock);
 }
 
+/// While it lives, no file of this process may grow beyond a page.
+class NoRoom {
+ public:
+  NoRoom() : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit page{.rlim_cur = 4096, .rlim_max = before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &page);
+  }
+  ~NoRoom() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+  NoRoom(const NoRoom&) = delete;
+  NoRoom& operator=(const NoRoom&) = delete;
+
+ private:
+  rlimit before_{};
+  void (*handler_)(int);
+};
+
 TEST_F(PrefixFile, WithoutRoomForItNothingIsLeft) {
-  fs::create_directories(folder);
-  const fs::path file = folder / "file";
-  std::ofstream{file} << "no folder";
-  EXPECT_THROW(PrefixCache({.memory_limit = 0, .folder = file}, "key", 8, {2}, Dtype::f32), Error);
-  rlimit before{};
-  ::getrlimit(RLIMIT_FSIZE, &before);
-  const rlimit small{.rlim_cur = 4096, .rlim_max = before.rlim_max};
-  ::setrlimit(RLIMIT_FSIZE, &small);
-  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const NoRoom none;
   EXPECT_THROW(PrefixCache({.memory_limit = 0, .folder = folder}, "key", 8, {4096}, Dtype::f32), Error);
-  ::setrlimit(RLIMIT_FSIZE, &before);
-  std::signal(SIGXFSZ, handler);
-  fs::remove(file);
   EXPECT_TRUE(fs::is_empty(folder));
+}
+
+TEST_F(PrefixFile, ASealedOneThatFindsNoRoomToGrowStaysWholeAndGrowsLater) {
+  const auto backend = std::make_shared<ReferenceBackend>(BackendOptions{});
+  const PrefixCacheOptions options{.memory_limit = 0, .folder = folder};
+  const std::vector<int> first = {0}, second = {1};
+  const Tensor row =
+      Tensor::from_host(backend, {1, 4096}, Dtype::f32, std::span<const float>(std::vector<float>(4096, 3)));
+  {
+    PrefixCache cache(options, "key", 8, {4096}, Dtype::f32);
+    cache.put(first, row);
+    cache.seal();
+  }
+  PrefixCache cache(options, "key", 8, {4096}, Dtype::f32);
+  {
+    const NoRoom none;
+    for (int i = 0; i < 2; ++i) EXPECT_THROW(cache.put(second, row), Error);
+  }
+  EXPECT_FALSE(cache.has(1));
+  EXPECT_EQ(cache.gather(backend, first).to_floats(), row.to_floats());
+  cache.put(second, row);
+  EXPECT_EQ(cache.gather(backend, second).to_floats(), row.to_floats());
 }
 
 TEST_F(PrefixFile, ADamagedFileIsComputedAnew) {
