@@ -26,3 +26,8 @@ function(thaw_add_library name)
   add_library(${name} STATIC ${sources})
   target_link_libraries(${name} PUBLIC thaw_flags ${ARGN})
 endfunction()
+
+# For code that is not run often: in the Release build -O1, which takes the compiler about a third less time.
+function(thaw_compile_quickly target)
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
+endfunction()
