@@ -99,9 +99,7 @@ std::vector<std::string> device_notes(const DeviceOptions& options, const Device
   if (options.tf32) notes.emplace_back("--tf32: products of f32 are taken with mantissas of 10 bits instead of 23");
   if (options.fast) {
     notes.emplace_back(
-        "--fast: convolutions may add up in another order each time and use large Winograd tiles, so that two runs "
-        "need "
-        "not agree bit by bit; everything else repeats as without it");
+        "--fast: convolutions may add up in another order each time and use large Winograd tiles: two runs may differ");
   }
   return notes;
 }

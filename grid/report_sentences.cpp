@@ -164,7 +164,7 @@ std::string gap(const ModelReport& model) {
                                  signed_text(g.ours), plural(g.rows, "experiment"));
   if (g.evaluated) text += fmt::format(" ({} with the train accuracy of inference mode)", signed_text(*g.evaluated));
   text += ".";
-  if (g.published) text += fmt::format(" Published is {}.", signed_text(*g.published));
+  if (g.published) text += fmt::format(" The published value is {}.", signed_text(*g.published));
   if (g.published_rows) {
     text += fmt::format(" The published rows of the same {} give {}.", g.rows == 1 ? "experiment" : "experiments",
                         signed_text(*g.published_rows));

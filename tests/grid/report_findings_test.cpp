@@ -99,7 +99,7 @@ TEST(ReportFindings, TheGapIsSignedAndBesideThePublishedOne) {
   EXPECT_EQ(report.models[1].gap->rows, 3);
   EXPECT_THAT(said(report, "gap"),
               HasSubstr("ResNet50: train minus validation accuracy is +4.00 points on average over 6 experiments. "
-                        "Published is +6.56. The published rows of the same experiments give +5.00.\n"));
+                        "The published value is +6.56. The published rows of the same experiments give +5.00.\n"));
   EXPECT_THAT(said(report_of({cell("none", {.train = 0.7, .val = 0.82})}), "gap"),
               AllOf(HasSubstr("is −12.00 points on average over 1 experiment."), Not(HasSubstr("ublished"))));
 }
