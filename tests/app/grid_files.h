@@ -51,13 +51,15 @@ inline std::vector<std::string> small_grid(const std::string& file, const std::s
   return words;
 }
 
-/// Paths of the experiments' files below a grid's folder, without reports and locks.
+/// Paths of the experiments' files below a grid's folder, without reports and locks. What is written or renamed meanwhile
+/// may be missing.
 inline std::vector<std::string> experiment_files(const std::string& grid) {
   std::vector<std::string> files;
-  for (const auto& entry : fs::recursive_directory_iterator(grid)) {
-    const fs::path path = fs::relative(entry.path(), grid);
+  std::error_code gone;
+  for (fs::recursive_directory_iterator entry(grid), end; entry != end; entry.increment(gone)) {
+    const fs::path path = entry->path().lexically_relative(grid);
     const bool in_experiment = path.has_parent_path();
-    if (entry.is_regular_file() && in_experiment && path.filename() != ".lock") files.push_back(path.string());
+    if (entry->is_regular_file(gone) && in_experiment && path.filename() != ".lock") files.push_back(path.string());
   }
   std::sort(files.begin(), files.end());
   return files;
