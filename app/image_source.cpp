@@ -33,6 +33,34 @@ class LoaderStream final : public BatchStream {
   Batch batch_;
 };
 
+/// The same batches, decoded where they are missing on the device and resized there.
+class DeviceStream final : public BatchStream {
+ public:
+  DeviceStream(DevicePhotos& photos, ImageStore& store, std::vector<int> order, const LoaderOptions& options)
+      : photos_(photos), store_(store), order_(std::move(order)), options_(options) {}
+
+  bool next(HostBatch& batch) override {
+    if (done_ == order_.size()) return false;
+    const std::size_t n = std::min(static_cast<std::size_t>(options_.batch), order_.size() - done_);
+    const auto samples = std::span<const int>(order_).subspan(done_, n);
+    batch.n = static_cast<int>(n);
+    batch.images.assign(samples.begin(), samples.end());
+    batch.labels.resize(n);
+    std::transform(samples.begin(), samples.end(), batch.labels.begin(),
+                   [this](int sample) { return store_.dataset().samples()[static_cast<std::size_t>(sample)].label; });
+    batch.on_device = photos_.pixels(store_, samples, options_);
+    done_ += n;
+    return true;
+  }
+
+ private:
+  DevicePhotos& photos_;
+  ImageStore& store_;
+  const std::vector<int> order_;
+  const LoaderOptions options_;
+  std::size_t done_ = 0;
+};
+
 }  // namespace
 
 DatasetImages::DatasetImages(Dataset dataset, const ImageOptions& options, std::shared_ptr<ImageStore> decoded)
@@ -61,6 +89,9 @@ std::unique_ptr<BatchStream> DatasetImages::stream(std::vector<int> images, int 
                               .augment = augment ? options_.augment : Augment{},
                               .epoch = epoch,
                               .prefetch = options_.prefetch};
+  if (options_.on_device != nullptr) {
+    return std::make_unique<DeviceStream>(*options_.on_device, *store_, std::move(images), options);
+  }
   return std::make_unique<LoaderStream>(*store_, std::move(images), options);
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "app/device_photos.h"
 #include "data/loader.h"
 #include "framework/trainer.h"
 
@@ -16,7 +17,8 @@ struct ImageOptions {
   int size = 224;
   int threads = 0;
   Augment augment = {};
-  int prefetch = 2;  ///< as `LoaderOptions::prefetch`
+  int prefetch = 2;                              ///< as `LoaderOptions::prefetch`
+  std::shared_ptr<DevicePhotos> on_device = {};  ///< where photos are kept and resized, unless on the host
 };
 
 /// Where the processor computes, decoding ahead would only take its cores from it; a GPU leaves them free.

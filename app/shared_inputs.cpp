@@ -20,4 +20,11 @@ std::shared_ptr<ImageStore> SharedInputs::decoded(const Dataset& dataset) {
   return store;
 }
 
+std::shared_ptr<DevicePhotos> SharedInputs::on_device(const Dataset& dataset, const std::shared_ptr<Backend>& backend) {
+  const std::pair key(dataset.content_hash(), backend);
+  const std::lock_guard lock(mutex_);
+  const auto found = on_device_.find(key);
+  return found != on_device_.end() ? found->second : on_device_.emplace(key, photos_on(backend)).first->second;
+}
+
 }  // namespace thaw

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <string>
 
+#include "app/device_photos.h"
 #include "data/loader.h"
 #include "framework/prefix_store.h"
 
@@ -21,6 +22,8 @@ class SharedInputs {
   Dataset dataset(const std::string& path, const DatasetOptions& options);
   /// Its decoded photos.
   std::shared_ptr<ImageStore> decoded(const Dataset& dataset);
+  /// Those photos on a device that resizes them itself, or null (`photos_on`).
+  std::shared_ptr<DevicePhotos> on_device(const Dataset& dataset, const std::shared_ptr<Backend>& backend);
   [[nodiscard]] const std::shared_ptr<PrefixStore>& prefixes() const { return prefixes_; }
 
  private:
@@ -29,6 +32,7 @@ class SharedInputs {
   std::mutex mutex_;
   std::map<std::pair<std::string, BadImages>, Dataset> datasets_;
   std::map<std::string, std::shared_ptr<ImageStore>> decoded_;  // by the photos' digest
+  std::map<std::pair<std::string, std::shared_ptr<Backend>>, std::shared_ptr<DevicePhotos>> on_device_;
 };
 
 }  // namespace thaw

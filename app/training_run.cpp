@@ -16,6 +16,11 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+std::shared_ptr<DevicePhotos> photos_of(const TrainInputs& inputs, const RunSurroundings& surroundings) {
+  const std::shared_ptr<Backend>& backend = inputs.session.device.backend;
+  return surroundings.shared != nullptr ? surroundings.shared->on_device(inputs.dataset, backend) : photos_on(backend);
+}
+
 }  // namespace
 
 TrainingRun::TrainingRun(TrainSettings settings, TrainInputs inputs, RunFolder folder, Console& console,
@@ -33,7 +38,8 @@ TrainingRun::TrainingRun(TrainSettings settings, TrainInputs inputs, RunFolder f
               {.size = settings_.size,
                .threads = settings_.threads,
                .augment = {.flip = settings_.flip, .crop = settings_.crop, .seed = settings_.seed},
-               .prefetch = prefetch_for(*inputs_.session.device.backend)},
+               .prefetch = prefetch_for(*inputs_.session.device.backend),
+               .on_device = photos_of(inputs_, surroundings)},
               surroundings.shared != nullptr ? surroundings.shared->decoded(inputs_.dataset) : nullptr),
       trainer_(make_trainer()),
       signals_(surroundings.signals),

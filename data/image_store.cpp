@@ -35,7 +35,7 @@ std::size_t ImageStore::bytes_kept() const {
   return kept_;
 }
 
-AugmentChoice choose_augmentation(const Augment& augment, int epoch, int sample, const Image& image) {
+AugmentChoice choose_augmentation(const Augment& augment, int epoch, int sample, ImageSize image) {
   AugmentChoice choice{{0, 0, image.height, image.width}, false};
   const std::uint64_t stream = stream_of(RandomStream::augment, static_cast<std::uint32_t>(epoch));
   // Four numbers a sample, always the same ones, so that switching the crop on does not change the flips.

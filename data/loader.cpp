@@ -127,7 +127,8 @@ class BatchLoader::Pipeline {
     const int sample = batch.samples[i];
     batch.labels[i] = store_.dataset().samples()[static_cast<std::size_t>(sample)].label;
     const std::shared_ptr<const Image> image = store_.get(sample);
-    const AugmentChoice choice = choose_augmentation(options_.augment, options_.epoch, sample, *image);
+    const AugmentChoice choice =
+        choose_augmentation(options_.augment, options_.epoch, sample, {.width = image->width, .height = image->height});
     resize_bilinear(*image, choice.box, options_.size, options_.size, choice.flip,
                     batch.pixels.data() + i * photo_floats());
   }

@@ -46,7 +46,7 @@ struct AugmentChoice {
   PixelBox box;
   bool flip = false;
 };
-AugmentChoice choose_augmentation(const Augment& augment, int epoch, int sample, const Image& image);
+AugmentChoice choose_augmentation(const Augment& augment, int epoch, int sample, ImageSize image);
 
 /// Photos as a network takes them.
 struct Batch {

@@ -1,31 +1,26 @@
 #include <algorithm>
 #include <cassert>
-#include <cmath>
 #include <cstring>
 
 #include "data/image.h"
+#include "kernels/resize.h"
 
 namespace thaw {
 
 namespace {
 
-/// Where one output row or column reads: the two nearest source pixels and the weight of the second.
+/// As `resize::Tap`, for addresses.
 struct Tap {
   std::size_t lower, upper;
   float lerp;
 };
 
 std::vector<Tap> taps(int in, int out) {
-  const float scale = static_cast<float>(in) / static_cast<float>(out);
   std::vector<Tap> result(static_cast<std::size_t>(out));
   for (int i = 0; i < out; ++i) {
-    const float source = (static_cast<float>(i) + 0.5f) * scale - 0.5f;
-    const float floor = std::floor(source);
-    // At the borders both taps are the same pixel, so the weight, taken from the unclamped floor, does not matter.
-    const int lower = std::max(static_cast<int>(floor), 0);
-    const int upper = std::min(static_cast<int>(floor) + 1, in - 1);
-    result[static_cast<std::size_t>(i)] = {static_cast<std::size_t>(std::min(lower, in - 1)),
-                                           static_cast<std::size_t>(upper), source - floor};
+    const resize::Tap tap = resize::tap(i, in, out);
+    result[static_cast<std::size_t>(i)] = {static_cast<std::size_t>(tap.lower), static_cast<std::size_t>(tap.upper),
+                                           tap.lerp};
   }
   return result;
 }

@@ -201,8 +201,7 @@ bool PrefixCache::keep_on(const std::shared_ptr<Backend>& backend) const {
   try {
     std::vector<std::int64_t> dims = row_shape_.to_vector();
     dims.insert(dims.begin(), static_cast<std::int64_t>(filled_.size()));
-    const Tensor probe = Tensor::empty(backend, {1}, dtype_);
-    if (backend->host_view(probe.data()) == nullptr) {
+    if (!host_can_read(backend)) {
       resident_ = Tensor::empty(backend, Shape(std::span<const std::int64_t>(dims)), dtype_);
       is_resident_.assign(filled_.size(), 0);
     }

@@ -113,6 +113,11 @@ Tensor Tensor::empty(const std::shared_ptr<Backend>& backend, const Shape& shape
   return out;
 }
 
+bool host_can_read(const std::shared_ptr<Backend>& backend) {
+  const Tensor probe = Tensor::empty(backend, {1}, Dtype::f32);
+  return backend->host_view(probe.data()) != nullptr;
+}
+
 Tensor Tensor::zeros(const std::shared_ptr<Backend>& backend, const Shape& shape, Dtype dtype) {
   Tensor out = empty(backend, shape, dtype);
   out.fill_zero();

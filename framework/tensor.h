@@ -35,6 +35,9 @@ class Shape {
   int rank_ = 0;
 };
 
+/// Whether the host reads and writes the device's memory directly; a GPU's it cannot.
+bool host_can_read(const std::shared_ptr<Backend>& backend);
+
 /// A contiguous array on a backend: shared storage, shape, dtype. Copying a tensor shares its storage. No arithmetic
 /// lives here: backends compute, `Var` differentiates.
 class Tensor {

@@ -69,20 +69,28 @@ Context Trainer::training_context(Tape& tape, const Position& position) const {
   return ctx;
 }
 
-Var Trainer::prefix_of(const HostBatch& batch) const {
-  Context ctx = inference_context();
-  const std::int64_t side = network_.size;
-  const std::int64_t rows = cut_ > 0 ? std::max(options_.batch, batch.n) : batch.n;
-  Tensor pixels;
-  const Dtype dtype = ctx.master();
-  if (rows == batch.n) {
-    pixels = Tensor::from_host(ctx.backend, {rows, side, side, 3}, dtype, std::span<const float>(batch.pixels));
-  } else {
-    std::vector<float> padded = batch.pixels;
-    padded.resize(static_cast<std::size_t>(rows * side * side * 3), 0.0F);
-    pixels = Tensor::from_host(ctx.backend, {rows, side, side, 3}, dtype, std::span<const float>(padded));
+Tensor Trainer::pixels_of(const HostBatch& batch, std::int64_t rows) const {
+  const std::shared_ptr<Backend>& backend = context_.backend;
+  const Dtype dtype = context_.master();
+  const Shape shape{rows, network_.size, network_.size, 3};
+  if (!batch.on_device.defined() && rows == batch.n) {
+    return Tensor::from_host(backend, shape, dtype, std::span<const float>(batch.pixels));
   }
-  const Var y = network_.forward(ctx, network_.input(ctx, pixels), 0, cut_);
+  if (!batch.on_device.defined()) {
+    std::vector<float> padded = batch.pixels;
+    padded.resize(static_cast<std::size_t>(shape.numel()), 0.0F);
+    return Tensor::from_host(backend, shape, dtype, std::span<const float>(padded));
+  }
+  if (rows == batch.n) return batch.on_device;
+  const Tensor padded = Tensor::zeros(backend, shape, dtype);
+  backend->copy(padded.data(), batch.on_device.data(), batch.on_device.bytes());
+  return padded;
+}
+
+Var Trainer::prefix_of(const HostBatch& batch) const {
+  const std::int64_t rows = cut_ > 0 ? std::max(options_.batch, batch.n) : batch.n;
+  Context ctx = inference_context();
+  const Var y = network_.forward(ctx, network_.input(ctx, pixels_of(batch, rows)), 0, cut_);
   return rows == batch.n ? y : Var(y.value().rows(0, batch.n));
 }
 

@@ -15,10 +15,11 @@
 
 namespace thaw {
 
-/// A batch on the host: pixels (n,S,S,3) RGB 0..255 f32, labels, and which images they are.
+/// A batch: pixels (n,S,S,3) RGB 0..255 f32, labels, and which images they are.
 struct HostBatch {
   int n = 0;
   std::vector<float> pixels = {};
+  Tensor on_device = {};  ///< the pixels, where the trainer's device has them already; then `pixels` does not count
   std::vector<std::int32_t> labels = {};
   std::vector<int> images = {};
 };
@@ -123,6 +124,8 @@ class Trainer {
   /// The cut's activations of a host batch: the frozen prefix, run in full batches so that an image's row never depends
   /// on how many others came with it.
   [[nodiscard]] Var prefix_of(const HostBatch& batch) const;
+  /// The batch's pixels, and black images behind them up to `rows`.
+  [[nodiscard]] Tensor pixels_of(const HostBatch& batch, std::int64_t rows) const;
   void make_cache();
   /// Cached activations before a shallower cut, from which those before this one follow.
   struct Shallower {

@@ -111,6 +111,9 @@ void Backend::cast(Dtype from, Dtype to, std::int64_t count, const void*, void*)
 void Backend::preprocess(const PreprocessProblem& problem, const void*, void*) {
   not_offered("preprocess", fmt::format("{} images of {} pixels", problem.n, problem.hw));
 }
+void Backend::resize_photos(int size, std::span<const PhotoCrop> crops, float*) {
+  not_offered("resize_photos", fmt::format("{} photos to {}x{}", crops.size(), size, size));
+}
 void Backend::dropout(Dtype dtype, std::int64_t count, float, std::uint64_t, const void*, void*) {
   not_offered("dropout", elements(dtype, count));
 }

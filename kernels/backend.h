@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "kernels/problem.h"
+#include "kernels/resize.h"
 
 namespace thaw {
 
@@ -216,6 +217,10 @@ class Backend {
                               void* dgate);
   virtual void cast(Dtype from, Dtype to, std::int64_t count, const void* x, void* y);
   virtual void preprocess(const PreprocessProblem& problem, const void* pixels, void* y);
+  [[nodiscard]] virtual bool can_resize() const { return false; }
+  /// Photos on the device -> pixels (crops.size(),size,size,3) f32 in 0..255, with the bits that `resize_bilinear`
+  /// (data/image.h) gives on the host.
+  virtual void resize_photos(int size, std::span<const PhotoCrop> crops, float* pixels);
   /// y = x dropout_factor(rate, seed, i): also its own backward, with dy for x.
   virtual void dropout(Dtype dtype, std::int64_t count, float rate, std::uint64_t seed, const void* x, void* y);
 

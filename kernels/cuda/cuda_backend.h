@@ -66,6 +66,8 @@ class CudaBackend : public Backend, private cuda::Workspace {
                       void* dgate) override;
   void cast(Dtype from, Dtype to, std::int64_t count, const void* x, void* y) override;
   void preprocess(const PreprocessProblem& problem, const void* pixels, void* y) override;
+  [[nodiscard]] bool can_resize() const override { return true; }
+  void resize_photos(int size, std::span<const PhotoCrop> crops, float* pixels) override;
   void dropout(Dtype dtype, std::int64_t count, float rate, std::uint64_t seed, const void* x, void* y) override;
   void sum_rows(Dtype dtype, std::int64_t rows, int c, const void* x, void* sums) override;
   void sum_squares(Dtype dtype, std::int64_t count, const void* x, double* out) override;

@@ -71,6 +71,10 @@ void CudaBackend::preprocess(const PreprocessProblem& problem, const void* pixel
   cuda::preprocess(stream(), problem, pixels, y);
 }
 
+void CudaBackend::resize_photos(int size, std::span<const PhotoCrop> crops, float* pixels) {
+  cuda::resize_photos(stream(), size, crops, pixels);
+}
+
 void CudaBackend::dropout(Dtype dtype, std::int64_t count, float rate, std::uint64_t seed, const void* x, void* y) {
   check_dtype("dropout", dtype);
   cuda::dropout(stream(), dtype, count, rate, seed, x, y);

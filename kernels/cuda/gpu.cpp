@@ -9,20 +9,27 @@ namespace thaw::cuda {
 
 namespace {
 
-constexpr std::size_t kStagingBytes = std::size_t{16} << 20;
+constexpr std::size_t kStagingBytes = std::size_t{8} << 20;
+/// What is smaller takes less time on its way than a second stream costs.
+constexpr std::size_t kSmall = std::size_t{64} << 10;
 
-/// Pinned memory through which the host's bytes travel, with the event that says when it may be written again.
+/// A piece of the host's bytes on its way: pinned memory there and memory here, with the events that say when each may
+/// be written again.
 struct Staging {
-  void* bytes = nullptr;
-  cudaEvent_t sent = nullptr;
+  void* host = nullptr;
+  void* device = nullptr;
+  cudaEvent_t sent = nullptr;   // the host's copy has been read
+  cudaEvent_t taken = nullptr;  // the device's copy has been read
 
   Staging() {
-    THAW_CUDA(cudaMallocHost(&bytes, kStagingBytes));
-    THAW_CUDA(cudaEventCreateWithFlags(&sent, cudaEventDisableTiming));
+    THAW_CUDA(cudaMallocHost(&host, kStagingBytes));
+    THAW_CUDA(cudaMalloc(&device, kStagingBytes));
+    for (cudaEvent_t* event : {&sent, &taken}) THAW_CUDA(cudaEventCreateWithFlags(event, cudaEventDisableTiming));
   }
   ~Staging() {
-    cudaEventDestroy(sent);
-    cudaFreeHost(bytes);
+    for (cudaEvent_t event : {sent, taken}) cudaEventDestroy(event);
+    cudaFree(device);
+    cudaFreeHost(host);
   }
   Staging(const Staging&) = delete;
   Staging& operator=(const Staging&) = delete;
@@ -31,9 +38,10 @@ struct Staging {
 }  // namespace
 
 struct Gpu::State {
-  cudaStream_t stream = nullptr;
+  cudaStream_t stream = nullptr;  // of the computation
+  cudaStream_t copies = nullptr;  // from the host, beside the computation
   int multiprocessors = 1;
-  std::array<std::unique_ptr<Staging>, 2> staging;
+  std::array<std::unique_ptr<Staging>, 4> staging;  // as many uploads may be ahead of the computation
   std::size_t next = 0;
 };
 
@@ -72,14 +80,18 @@ void Gpu::replay(const Recording& recording) {
 
 Gpu::Gpu(int ordinal) : state_(std::make_unique<State>()) {
   THAW_CUDA(cudaSetDevice(ordinal));
-  THAW_CUDA(cudaStreamCreateWithFlags(&state_->stream, cudaStreamNonBlocking));
+  for (cudaStream_t* stream : {&state_->stream, &state_->copies}) {
+    THAW_CUDA(cudaStreamCreateWithFlags(stream, cudaStreamNonBlocking));
+  }
   THAW_CUDA(cudaDeviceGetAttribute(&state_->multiprocessors, cudaDevAttrMultiProcessorCount, ordinal));
   for (auto& staging : state_->staging) staging = std::make_unique<Staging>();
 }
 
 Gpu::~Gpu() {
-  cudaStreamSynchronize(state_->stream);
-  cudaStreamDestroy(state_->stream);
+  for (cudaStream_t stream : {state_->copies, state_->stream}) {
+    cudaStreamSynchronize(stream);
+    cudaStreamDestroy(stream);
+  }
 }
 
 Stream Gpu::stream() const { return state_->stream; }
@@ -137,17 +149,28 @@ void Gpu::give(void* block) noexcept {
   cudaFree(block);
 }
 
+/// The way over the device's staging memory lets a large transfer go on beside what was started before it: blocks are
+/// handed out in the order of the computation, so that only this stream may write them.
 void Gpu::upload(void* device, const void* host, std::size_t bytes) {
   auto* to = static_cast<std::byte*>(device);
   const auto* from = static_cast<const std::byte*>(host);
   while (bytes > 0) {
     const std::size_t piece = std::min(bytes, kStagingBytes);
-    Staging& staging = *state_->staging.at(state_->next);
-    state_->next = 1 - state_->next;
+    const Staging& staging = *state_->staging.at(state_->next);
+    state_->next = (state_->next + 1) % state_->staging.size();
     THAW_CUDA(cudaEventSynchronize(staging.sent));
-    std::memcpy(staging.bytes, from, piece);
-    THAW_CUDA(cudaMemcpyAsync(to, staging.bytes, piece, cudaMemcpyHostToDevice, state_->stream));
-    THAW_CUDA(cudaEventRecord(staging.sent, state_->stream));
+    std::memcpy(staging.host, from, piece);
+    if (piece < kSmall) {
+      THAW_CUDA(cudaMemcpyAsync(to, staging.host, piece, cudaMemcpyHostToDevice, state_->stream));
+      THAW_CUDA(cudaEventRecord(staging.sent, state_->stream));
+    } else {
+      THAW_CUDA(cudaStreamWaitEvent(state_->copies, staging.taken, 0));
+      THAW_CUDA(cudaMemcpyAsync(staging.device, staging.host, piece, cudaMemcpyHostToDevice, state_->copies));
+      THAW_CUDA(cudaEventRecord(staging.sent, state_->copies));
+      THAW_CUDA(cudaStreamWaitEvent(state_->stream, staging.sent, 0));
+      THAW_CUDA(cudaMemcpyAsync(to, staging.device, piece, cudaMemcpyDeviceToDevice, state_->stream));
+      THAW_CUDA(cudaEventRecord(staging.taken, state_->stream));
+    }
     to += piece;
     from += piece;
     bytes -= piece;

@@ -21,8 +21,9 @@ class RawMemory {
   virtual void download(void* host, const void* device, std::size_t bytes) = 0;
 };
 
-/// One device and its stream of work, in the order of the calls. Two files implement it: gpu.cpp with the CUDA runtime,
-/// emulation/gpu.cpp on the host. A failing call throws `Error` (device).
+/// One device and its stream of work, in the order of the calls. What the host sends travels in a second stream and
+/// joins that order where it arrives. Two files implement it: gpu.cpp with the CUDA runtime, emulation/gpu.cpp on the
+/// host. A failing call throws `Error` (device).
 class Gpu : public RawMemory {
  public:
   explicit Gpu(int ordinal);

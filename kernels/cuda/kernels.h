@@ -33,6 +33,8 @@ void add(Stream stream, Dtype dtype, std::int64_t count, const void* a, const vo
 void cast(Stream stream, Dtype from, Dtype to, std::int64_t count, const void* x, void* y);
 void dropout(Stream stream, Dtype dtype, std::int64_t count, float rate, std::uint64_t seed, const void* x, void* y);
 void preprocess(Stream stream, const PreprocessProblem& problem, const void* pixels, void* y);
+/// In as few launches as the number of photos allows (64 each).
+void resize_photos(Stream stream, int size, std::span<const PhotoCrop> crops, float* pixels);
 void scale_forward(Stream stream, const ScaleProblem& problem, const void* x, const void* gate, void* y);
 void scale_backward(Workspace& work, const ScaleProblem& problem, const void* x, const void* gate, const void* dy,
                     void* dx, void* dgate);

@@ -84,6 +84,18 @@ void ReferenceBackend::preprocess(const PreprocessProblem& problem, const void* 
   out.store();
 }
 
+void ReferenceBackend::resize_photos(int size, std::span<const PhotoCrop> crops, float* pixels) {
+  for (const PhotoCrop& crop : crops) {
+    for (int y = 0; y < size; ++y) {
+      const resize::Tap row = resize::tap(y, crop.box_height, size);
+      for (int x = 0; x < size; ++x) {
+        const resize::Tap column = resize::tap(crop.flip ? size - 1 - x : x, crop.box_width, size);
+        for (int channel = 0; channel < 3; ++channel) *pixels++ = resize::pixel(crop, row, column, channel);
+      }
+    }
+  }
+}
+
 void ReferenceBackend::dropout(Dtype dtype, std::int64_t count, float rate, std::uint64_t seed, const void* x,
                                void* y) {
   const Input in(dtype, x, count);

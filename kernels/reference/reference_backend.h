@@ -58,6 +58,8 @@ class ReferenceBackend : public Backend {
                       void* dgate) override;
   void cast(Dtype from, Dtype to, std::int64_t count, const void* x, void* y) override;
   void preprocess(const PreprocessProblem& problem, const void* pixels, void* y) override;
+  [[nodiscard]] bool can_resize() const override { return true; }
+  void resize_photos(int size, std::span<const PhotoCrop> crops, float* pixels) override;
   void dropout(Dtype dtype, std::int64_t count, float rate, std::uint64_t seed, const void* x, void* y) override;
 
   void sum_rows(Dtype dtype, std::int64_t rows, int c, const void* x, void* sums) override;

@@ -189,14 +189,14 @@ TEST_F(Loader, AugmentationChangesWithEpochAndSeed) {
 }
 
 TEST(Augmentation, OffLeavesThePhotoWhole) {
-  const AugmentChoice choice = choose_augmentation({}, 0, 0, test_image(30, 20));
+  const AugmentChoice choice = choose_augmentation({}, 0, 0, {.width = 30, .height = 20});
   EXPECT_FALSE(choice.flip);
   EXPECT_EQ(choice.box.height, 20);
   EXPECT_EQ(choice.box.width, 30);
 }
 
 TEST(Augmentation, FlipsAboutHalfOfThePhotosWhetherItCropsOrNot) {
-  const Image image = test_image(30, 20);
+  const ImageSize image{.width = 30, .height = 20};
   int flips = 0;
   for (int sample = 0; sample < 2000; ++sample) {
     const bool flip = choose_augmentation({.flip = true, .seed = 5}, 0, sample, image).flip;
@@ -207,7 +207,7 @@ TEST(Augmentation, FlipsAboutHalfOfThePhotosWhetherItCropsOrNot) {
 }
 
 TEST(Augmentation, CropsStayInsideAndKeepSevenEighthsOfTheArea) {
-  const Image image = test_image(320, 240);
+  const ImageSize image{.width = 320, .height = 240};
   double smallest = 1, largest = 0;
   for (int sample = 0; sample < 2000; ++sample) {
     const PixelBox box = choose_augmentation({.crop = true}, 3, sample, image).box;

@@ -19,6 +19,7 @@ class ToyImages : public ImageSource {
  public:
   bool augmented = false;
   int streamed = 0;
+  std::shared_ptr<Backend> device = {};  ///< whose memory the pixels are in; null: the host's
 
   std::unique_ptr<BatchStream> stream(std::vector<int> images, int batch, int, bool) override {
     return std::make_unique<Stream>(*this, std::move(images), batch);
@@ -51,6 +52,11 @@ class ToyImages : public ImageSource {
         for (const double v : values(12 * 12 * 3, static_cast<std::uint64_t>(image) + 100)) {
           out.pixels.push_back(static_cast<float>(100 + 50 * v + 60 * owner_.label(image)));
         }
+      }
+      if (owner_.device != nullptr && out.n > 0) {
+        out.on_device =
+            Tensor::from_host(owner_.device, {out.n, 12, 12, 3}, Dtype::f32, std::span<const float>(out.pixels));
+        out.pixels.clear();
       }
       return out.n > 0;
     }

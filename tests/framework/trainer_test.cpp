@@ -39,6 +39,22 @@ TEST(Trainer, CachedAndRecomputedPrefixGiveTheSameBits) {
   EXPECT_EQ(cached.trainer->evaluate(numbers(0, 22)).loss, plain.trainer->evaluate(numbers(0, 22)).loss);
 }
 
+TEST(Trainer, TakesPixelsThatAreOnTheDeviceAlready) {
+  for (const bool cached : {true, false}) {
+    for (const bool freeze_stem : {true, false}) {
+      ToyRun sent(cached, freeze_stem);
+      ToyRun there(cached, freeze_stem);
+      there.images.device = there.ctx.backend;
+      Position a;
+      Position b;
+      sent.trainer->train_epoch(numbers(0, 18), a);  // the last batch is short
+      there.trainer->train_epoch(numbers(0, 18), b);
+      EXPECT_EQ(sent.weights(), there.weights());
+      EXPECT_EQ(sent.trainer->evaluate(numbers(0, 22)).loss, there.trainer->evaluate(numbers(0, 22)).loss);
+    }
+  }
+}
+
 TEST(Trainer, RepeatsRecordedStepsWithTheSameBits) {
   // Guarded memory cannot be recorded on. 18 images in batches of 8 are two batch sizes.
   ToyRun recorded(true, true, 1 << 20, {}, 0);

@@ -70,6 +70,27 @@ void run_preprocess(OpRun& run, PreprocessProblem problem) {
   run.backend().preprocess(problem, pixels, run.output(Role::activation, "y", count));
 }
 
+/// Photos of several shapes, whole and in boxes, larger and smaller than the image and mirrored.
+void run_resize(OpRun& run, int size, int photos) {
+  std::vector<PhotoCrop> crops;
+  for (int i = 0; i < photos; ++i) {
+    const int height = 1 + (7 * i + 3) % 31;
+    const int width = 1 + (11 * i + 5) % 37;
+    const std::string name = fmt::format("photo {}", i);
+    const void* photo =
+        run.given(name, Dtype::u8, run.draw(name, std::int64_t{3} * height * width, {0, 256}, Dtype::u8));
+    PhotoCrop crop{.photo = static_cast<const std::uint8_t*>(photo), .height = height, .width = width};
+    crop.y = i % 2 == 0 ? 0 : height / 3;
+    crop.x = i % 2 == 0 ? 0 : width / 4;
+    crop.box_height = i % 2 == 0 ? height : height - height / 2;
+    crop.box_width = i % 2 == 0 ? width : width - width / 3;
+    crop.flip = i % 3 == 1;
+    crops.push_back(crop);
+  }
+  void* pixels = run.typed_output("pixels", Dtype::f32, std::int64_t{3} * size * size * photos);
+  run.backend().resize_photos(size, crops, static_cast<float*>(pixels));
+}
+
 void run_dropout(OpRun& run, std::int64_t count, float rate) {
   const void* x = run.input(Role::activation, "x", count, {0.5, 1.5});  // no small number hides a wrong mask
   run.backend().dropout(run.dtype(), count, rate, 77, x, run.output(Role::activation, "y", count));
@@ -89,6 +110,14 @@ void add_pixels(Dtype dtype, std::vector<OpCase>& cases) {
                                    name_of(input), name_of(dtype)),
                        Exactness::never, [problem](OpRun& run) { run_preprocess(run, problem); }});
     }
+  }
+}
+
+void add_photos(Dtype dtype, std::vector<OpCase>& cases) {
+  if (dtype != Dtype::f32) return;
+  for (const auto& [size, photos] : {std::pair(17, 5), std::pair(1, 2), std::pair(9, 67)}) {
+    cases.push_back({"photos", fmt::format("resize_photos_n{}s{}", photos, size), Exactness::always,
+                     [size, photos](OpRun& run) { run_resize(run, size, photos); }});
   }
 }
 
@@ -137,6 +166,7 @@ void add_elementwise_cases(Dtype dtype, std::vector<OpCase>& cases) {
     }
   }
   add_pixels(dtype, cases);
+  add_photos(dtype, cases);
   for (const float rate : {0.0F, 0.2F, 0.5F}) {
     // 1/(1-rate) = 1 or 2 rounds nothing, so that the mask and the values are the oracle's exactly.
     cases.push_back({"dropout", fmt::format("dropout_rate{}_count4099:{}", rate, type),

@@ -96,6 +96,7 @@ std::vector<Setting> settings() {
       if (!backend->supports(dtype)) continue;
       const auto cases = op_cases(dtype);
       for (const auto& family : op_families()) {
+        if (family == "photos" && !backend->can_resize()) continue;  // resized where they are decoded
         // Master-typed families have cases for f32 only.
         const bool any = std::any_of(cases.begin(), cases.end(), [&](const OpCase& op) { return op.family == family; });
         if (any) out.push_back({device.backend, dtype, family});

@@ -65,6 +65,7 @@ void Gpu::replay(const Recording& recording) {
 std::vector<DeviceInfo> cuda_devices() {
   DeviceInfo info{.backend = "cuda", .name = "emulation", .detail = "thaw's CUDA kernels as fibers on the processor"};
   info.best_dtype = Dtype::bf16;
+  info.memory_bytes = std::size_t{4} << 30;
   return {info};
 }
 

@@ -1,0 +1,104 @@
+#include "app/device_photos.h"
+
+#include <algorithm>
+
+#include "data/parallel.h"
+#include "kernels/error.h"
+
+namespace thaw {
+
+namespace {
+
+constexpr std::size_t kSlab = std::size_t{64} << 20;
+
+Tensor bytes_on(const std::shared_ptr<Backend>& backend, std::size_t bytes) {
+  return Tensor::empty(backend, {static_cast<std::int64_t>(bytes)}, Dtype::u8);
+}
+
+}  // namespace
+
+DevicePhotos::DevicePhotos(std::shared_ptr<Backend> backend, std::size_t memory_limit)
+    : backend_(std::move(backend)), limit_(memory_limit) {}
+
+std::size_t DevicePhotos::bytes_kept() const {
+  const std::lock_guard lock(mutex_);
+  return kept_;
+}
+
+Tensor DevicePhotos::pixels(ImageStore& store, std::span<const int> samples, const LoaderOptions& options) {
+  const std::lock_guard lock(mutex_);
+  places_.resize(static_cast<std::size_t>(store.dataset().size()));
+  std::vector<Tensor> passing;  // released behind the call that reads them, which is early enough in the device's order
+  const std::vector<int> to_forget = send_missing(store, samples, options.threads, passing);
+  std::vector<PhotoCrop> crops;
+  for (const int sample : samples) {
+    const Place& place = places_[static_cast<std::size_t>(sample)];
+    const auto [box, flip] =
+        choose_augmentation(options.augment, options.epoch, sample, {.width = place.width, .height = place.height});
+    crops.push_back({.photo = place.at,
+                     .height = place.height,
+                     .width = place.width,
+                     .y = box.y,
+                     .x = box.x,
+                     .box_height = box.height,
+                     .box_width = box.width,
+                     .flip = flip});
+  }
+  const Tensor out =
+      Tensor::empty(backend_, {static_cast<std::int64_t>(samples.size()), options.size, options.size, 3}, Dtype::f32);
+  backend_->resize_photos(options.size, crops, out.data_as<float>());
+  for (const int sample : to_forget) places_[static_cast<std::size_t>(sample)] = {};
+  return out;
+}
+
+std::vector<int> DevicePhotos::send_missing(ImageStore& store, std::span<const int> samples, int threads,
+                                            std::vector<Tensor>& passing) {
+  std::vector<int> missing;
+  std::copy_if(samples.begin(), samples.end(), std::back_inserter(missing),
+               [this](int sample) { return places_[static_cast<std::size_t>(sample)].at == nullptr; });
+  std::vector<std::shared_ptr<const Image>> decoded(missing.size());
+  parallel_for(static_cast<int>(missing.size()), threads, [&](int i) {
+    const auto index = static_cast<std::size_t>(i);
+    decoded[index] = store.get(missing[index]);
+  });
+  std::vector<int> not_kept;
+  for (std::size_t i = 0; i < missing.size(); ++i) {
+    Place& place = places_[static_cast<std::size_t>(missing[i])];
+    if (place.at != nullptr) continue;  // twice in one batch
+    const std::vector<std::uint8_t>& rgb = decoded[i]->rgb;
+    std::uint8_t* room = room_for(rgb.size());
+    if (room == nullptr) {
+      passing.push_back(bytes_on(backend_, rgb.size()));
+      room = passing.back().data_as<std::uint8_t>();
+      not_kept.push_back(missing[i]);
+    }
+    backend_->upload(room, rgb.data(), rgb.size());
+    place = {.at = room, .height = decoded[i]->height, .width = decoded[i]->width};
+  }
+  return not_kept;
+}
+
+std::uint8_t* DevicePhotos::room_for(std::size_t bytes) {
+  if (kept_ + bytes > limit_) return nullptr;
+  if (slabs_.empty() || free_begin_ + bytes > slabs_.back().bytes()) {
+    if (full_) return nullptr;
+    try {
+      slabs_.push_back(bytes_on(backend_, std::max(bytes, std::min(kSlab, limit_))));
+    } catch (const Error&) {  // the device is full: photos are sent each time, only slower
+      full_ = true;
+      return nullptr;
+    }
+    free_begin_ = 0;
+  }
+  std::uint8_t* room = slabs_.back().data_as<std::uint8_t>() + free_begin_;
+  free_begin_ += bytes;
+  kept_ += bytes;
+  return room;
+}
+
+std::shared_ptr<DevicePhotos> photos_on(const std::shared_ptr<Backend>& backend) {
+  if (!backend->can_resize() || host_can_read(backend)) return nullptr;
+  return std::make_shared<DevicePhotos>(backend, backend->info().memory_bytes / 4);
+}
+
+}  // namespace thaw
