@@ -26,6 +26,16 @@ bool prefers_matmul(const ConvProblem& p) {
   return narrow >= 64 && wide >= 256;
 }
 
+/// How many parts a forward convolution is cut into. A residual is copied to where the primitive adds to it: the
+/// outputs of a part shall still be in the core's cache then, unless that would read the filter too often.
+std::size_t pieces_of(const ConvProblem& p, std::size_t shards) {
+  constexpr std::int64_t cached = std::int64_t{256} << 10;
+  if (!p.residual || !is_rows(p)) return shards;
+  const auto element = static_cast<std::int64_t>(size_of(p.dtype));
+  const std::int64_t part = std::max(cached, p.filter_size() * element) * static_cast<std::int64_t>(shards);
+  return shards * static_cast<std::size_t>((p.output_size() * element + part - 1) / part);
+}
+
 /// Puts a plan together, part by part.
 class Planner {
  public:
@@ -111,7 +121,8 @@ std::int64_t ConvPlan::primitives() const {
 ConvPlan ConvPlans::make(Direction direction, const ConvProblem& problem) const {
   const bool forward = direction == Direction::forward || direction == Direction::turned;
   Planner planner(engine_, direction, problem);
-  for (const ConvPart& part : forward ? cut_lines(problem, threads_.shards()) : cut_batch(problem, threads_.shards())) {
+  const std::size_t shards = threads_.shards();
+  for (const ConvPart& part : forward ? cut_lines(problem, pieces_of(problem, shards)) : cut_batch(problem, shards)) {
     planner.add(part);
   }
   return planner.finish();

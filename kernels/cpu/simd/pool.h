@@ -25,19 +25,19 @@ THAW_SIMD_INLINE float average_weight(const PoolProblem& problem, const Window& 
   return pixels == 0 ? 0.0F : 1.0F / static_cast<float>(pixels);
 }
 
-/// Maximum of `n` channels over a window and its first position h*W+w. A NaN wins, so that it is seen. A window without
-/// pixels gives 0 at position -1.
-template <class T>
+/// Maximum of `n` channels over a window and, where wanted, its first position h*W+w. A NaN wins, so that it is seen. A
+/// window without pixels gives 0 at position -1.
+template <bool Positions, class T>
 THAW_SIMD_INLINE void max_window(const PoolProblem& problem, const T* x, const Window& window, int n, T* y,
                                  std::int32_t* indices) {
   Strip buffer;
   Strip best;
-  alignas(64) std::int32_t position[strip_floats];
+  alignas(64) std::int32_t position[Positions ? strip_floats : 1];
   const bool empty = window.top >= window.bottom || window.left >= window.right;
   const std::int32_t first = empty ? -1 : window.top * problem.w + window.left;
   for (int i = 0; i < n; ++i) {
     best.at[i] = empty ? 0.0F : load(x + std::int64_t{first} * problem.c + i);
-    position[i] = first;
+    if constexpr (Positions) position[i] = first;
   }
   for (int h = window.top; h < window.bottom; ++h) {
     for (int w = window.left; w < window.right; ++w) {
@@ -48,15 +48,16 @@ THAW_SIMD_INLINE void max_window(const PoolProblem& problem, const T* x, const W
         const float value = pixel[i];
         const bool better = value > best.at[i] || (value != value && best.at[i] == best.at[i]);
         best.at[i] = better ? value : best.at[i];
-        position[i] = better ? at : position[i];
+        if constexpr (Positions) position[i] = better ? at : position[i];
       }
     }
   }
   float* line = line_for(y, best.at);
   for (int i = 0; i < n; ++i) line[i] = best.at[i];
   write_line(y, line, n);
-  if (indices == nullptr) return;
-  for (int i = 0; i < n; ++i) indices[i] = position[i];
+  if constexpr (Positions) {
+    for (int i = 0; i < n; ++i) indices[i] = position[i];
+  }
 }
 
 template <class T>
@@ -120,8 +121,10 @@ void pool_forward(const PoolProblem& problem, const void* x, void* y, std::int32
         const Window window = window_at(problem, static_cast<int>(row % height), q);
         for_strips(c, [&](std::int64_t first, int n) THAW_LAMBDA_INLINE {
           const std::int64_t at = (row * width + q) * c + first;
-          if (problem.kind == PoolKind::max) {
-            max_window(problem, image + first, window, n, as<T>(y) + at, indices == nullptr ? nullptr : indices + at);
+          if (problem.kind == PoolKind::max && indices != nullptr) {
+            max_window<true>(problem, image + first, window, n, as<T>(y) + at, indices + at);
+          } else if (problem.kind == PoolKind::max) {
+            max_window<false>(problem, image + first, window, n, as<T>(y) + at, nullptr);
           } else {
             average_window(problem, image + first, window, n, as<T>(y) + at);
           }
