@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 
 #include "app/bench_options.h"
@@ -36,18 +37,54 @@ nlohmann::json describe(const DeviceInfo& info) {
   return {{"device", info.backend}, {"name", info.name}, {"threads", info.threads}};
 }
 
-/// As measured before; nothing where that was another device.
-std::optional<microscope::Ceilings> known_roof(const nlohmann::json& before, const DeviceInfo& info, Dtype dtype) {
+/// What was measured before under two names; null where that was another device.
+nlohmann::json known(const nlohmann::json& before, const DeviceInfo& info, const char* what, const std::string& which) {
+  const nlohmann::json now = describe(info);
+  for (const auto& [key, value] : now.items()) {
+    if (!before.is_object() || before.value(key, nlohmann::json()) != value) return nullptr;
+  }
+  return before.value(what, nlohmann::json::object()).value(which, nlohmann::json());
+}
+
+/// Numbers of an object, or nothing where they are not all there.
+template <class... Names>
+std::optional<std::array<double, sizeof...(Names)>> numbers_of(const nlohmann::json& object, Names... names) {
   try {
-    const nlohmann::json now = describe(info);
-    for (const auto& [key, value] : now.items()) {
-      if (before.at(key) != value) return std::nullopt;
-    }
-    const nlohmann::json& roof = before.at("roofs").at(std::string(name_of(dtype)));
-    return microscope::Ceilings{.gflops = roof.at("gflops").get<double>(), .gbs = roof.at("gbs").get<double>()};
+    return std::array{object.at(names).template get<double>()...};
   } catch (const nlohmann::json::exception&) {
     return std::nullopt;
   }
+}
+
+DeviceOptions options_of(const TrainSettings& settings) {
+  return {.device = settings.device, .dtype = settings.dtype, .threads = settings.threads};
+}
+
+microscope::NetOptions net_of(const TrainSettings& settings, Dtype dtype) {
+  return {.model = settings.model,
+          .unfreeze = settings.unfreeze,
+          .bn = settings.bn,
+          .batch = settings.batch,
+          .size = settings.size == 0 ? 224 : settings.size,
+          .dtype = dtype};
+}
+
+std::string name_of_network(const microscope::NetOptions& net) {
+  return fmt::format("{} size {} batch {} {} {}, norms {}", net.model, net.size, net.batch, name_of(net.dtype),
+                     net.unfreeze, net.bn);
+}
+
+CeilingShares shares_of(const TrainingCost& cost, const microscope::Pace& pace) {
+  // Whatever the measurement was disturbed by, no prediction becomes absurd.
+  const auto share = [](double least, double real) { return std::clamp(least / real, 0.02, 4.0); };
+  const double prefix = cost.prefix_from(0);
+  CeilingShares shares;
+  shares.forward = share(prefix + cost.evaluate_seconds, pace.evaluate);
+  const double step = pace.step - prefix / shares.forward;
+  // What trains next to nothing cannot be told from what lies before it.
+  const bool visible = cost.step_seconds > 0.1 * prefix && step > 0;
+  shares.step = visible ? share(cost.step_seconds, step) : shares.forward;
+  return shares;
 }
 
 }  // namespace
@@ -66,6 +103,7 @@ PlanBasis GridBasis::get(const TrainSettings& first) {
   basis.photos = [this](const TrainSettings& s) { return photos(s); };
   basis.dtype = [this](const TrainSettings& s) { return device(s).dtype; };
   basis.roof = [this](const TrainSettings& s) { return roof(s); };
+  basis.shares = [this](const TrainSettings& s, const TrainingCost& cost) { return shares(s, cost); };
   return basis;
 }
 
@@ -74,6 +112,9 @@ nlohmann::json GridBasis::machine(const TrainSettings& settings) {
   for (const auto& [key, roof] : roofs_) {
     const std::string dtype(name_of(devices_.at(key).dtype));
     if (key.first == settings.device) machine["roofs"][dtype] = {{"gflops", roof.gflops}, {"gbs", roof.gbs}};
+  }
+  for (const auto& [name, pace] : paces_) {
+    machine["paces"][name] = {{"evaluate_seconds", pace.evaluate}, {"step_seconds", pace.step}};
   }
   return machine;
 }
@@ -97,8 +138,7 @@ const Device& GridBasis::device(const TrainSettings& settings) {
   const DeviceKey key(settings.device, settings.dtype);
   const auto found = devices_.find(key);
   if (found != devices_.end()) return found->second;
-  const DeviceOptions options{.device = settings.device, .dtype = settings.dtype, .threads = settings.threads};
-  return devices_.emplace(key, open_device(options)).first->second;
+  return devices_.emplace(key, open_device(options_of(settings))).first->second;
 }
 
 microscope::Ceilings GridBasis::roof(const TrainSettings& settings) {
@@ -108,9 +148,26 @@ microscope::Ceilings GridBasis::roof(const TrainSettings& settings) {
   if (found != roofs_.end()) return found->second;
   const Device& on = device(settings);
   const DeviceInfo info = on.backend->info();
-  const auto known = known_roof(before_, info, on.dtype);
-  return roofs_.emplace(key, known ? *known : microscope::measure_ceilings(*on.backend, on.dtype, info.threads))
+  const auto before = numbers_of(known(before_, info, "roofs", std::string(name_of(on.dtype))), "gflops", "gbs");
+  return roofs_
+      .emplace(key, before ? microscope::Ceilings{.gflops = before->at(0), .gbs = before->at(1)}
+                           : microscope::measure_ceilings(*on.backend, on.dtype, info.threads))
       .first->second;
+}
+
+CeilingShares GridBasis::shares(const TrainSettings& settings, const TrainingCost& cost) {
+  // On another machine nothing can be measured, and a device that replays its steps does not show their pace in two.
+  if (!options_.roof.empty() || device(settings).backend->can_record()) return {};
+  const microscope::NetOptions net = net_of(settings, device(settings).dtype);
+  const std::string name = name_of_network(net);
+  if (!paces_.contains(name)) {
+    const auto before =
+        numbers_of(known(before_, device(settings).backend->info(), "paces", name), "evaluate_seconds", "step_seconds");
+    // A device of its own: what the steps take of memory goes back with it.
+    paces_[name] = before ? microscope::Pace{.evaluate = before->at(0), .step = before->at(1)}
+                          : microscope::quick_pace(open_device(options_of(settings)).backend, net);
+  }
+  return shares_of(cost, paces_.at(name));
 }
 
 }  // namespace thaw

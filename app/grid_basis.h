@@ -6,6 +6,7 @@
 
 #include "app/grid_plan.h"
 #include "app/shared_inputs.h"
+#include "microscope/step.h"
 
 namespace thaw {
 
@@ -13,10 +14,11 @@ struct GridBasisOptions {
   std::string data;
   std::string out;  ///< the grid's folder; empty: none
   int threads = 0;
-  std::string roof;  ///< "GFLOPS,GBS" of another machine; empty: this one's are measured
+  std::string roof = {};  ///< "GFLOPS,GBS" of another machine; empty: this one's are measured
 };
 
-/// Measures what predictions need, each thing once: how fast photos are decoded and what the device does at most. What
+/// Measures what predictions need, each thing once: how fast photos are decoded, what the device does at most, and how
+/// long the networks really take for a batch. What
 /// an earlier run into the same folder measured on the same device is taken over.
 class GridBasis {
  public:
@@ -35,12 +37,14 @@ class GridBasis {
   [[nodiscard]] PlanBasis::Photos photos(const TrainSettings& settings);
   const Device& device(const TrainSettings& settings);
   microscope::Ceilings roof(const TrainSettings& settings);
+  CeilingShares shares(const TrainSettings& settings, const TrainingCost& cost);
 
   GridBasisOptions options_;
   SharedInputs& shared_;
   std::map<DeviceKey, Device> devices_;
   std::map<DeviceKey, microscope::Ceilings> roofs_;
-  nlohmann::json before_;  // what an earlier run wrote down
+  std::map<std::string, microscope::Pace> paces_;  // by network
+  nlohmann::json before_;                          // what an earlier run wrote down
 };
 
 }  // namespace thaw

@@ -14,8 +14,6 @@ namespace thaw {
 
 namespace {
 
-/// What networks reach of the ceilings in a whole step (docs/results.md, "Speed").
-constexpr double kUsualShare = 0.8;
 /// Opening a run: weights, kernels that are compiled, the first step.
 constexpr double kStartSeconds = 1;
 
@@ -50,13 +48,14 @@ double run_seconds(const PlannedExperiment& planned, const PlanBasis& basis) {
   const std::int64_t evaluated = batches_of(photos.val, s.batch) * s.epochs + batches_of(photos.test, s.batch) +
                                  batches_of(photos.train, s.batch) * looks;
   const std::int64_t trained = batches_of(photos.train, s.batch) * s.epochs;
-  double each_step = cost.step_seconds, each_look = cost.evaluate_seconds;
+  double each_step = cost.step_seconds / planned.shares.step;
+  double each_look = cost.evaluate_seconds / planned.shares.forward;
   if (!planned.cached) {
-    const double from_photo = basis.decode_seconds * s.batch * kUsualShare + cost.prefix_from(0);
+    const double from_photo = basis.decode_seconds * s.batch + cost.prefix_from(0) / planned.shares.forward;
     each_step += from_photo;
     each_look += from_photo;
   }
-  return (each_step * static_cast<double>(trained) + each_look * static_cast<double>(evaluated)) / kUsualShare;
+  return each_step * static_cast<double>(trained) + each_look * static_cast<double>(evaluated);
 }
 
 /// Caches of a family while experiments are gone through in order.
@@ -79,7 +78,7 @@ double prefix_seconds(PlannedExperiment& planned, const PlanBasis& basis, const 
     return 0;
   }
   planned.prefix_from = source == 0 ? "photos" : fmt::format("the cache before {}", caches.names.at(source));
-  double seconds = planned.cost.prefix_from(source) * batches / kUsualShare;
+  double seconds = planned.cost.prefix_from(source) * batches / planned.shares.forward;
   if (source == 0) seconds += basis.decode_seconds * photos;
   return seconds;
 }
@@ -91,6 +90,18 @@ std::vector<std::size_t> cuts_left(const std::vector<PlannedExperiment>& all, st
     if (all[i].cached && all[i].family == family) cuts.push_back(all[i].cost.cut);
   }
   return cuts;
+}
+
+/// Has the shares of each family measured on the experiment that trains most of the network.
+void find_shares(std::vector<PlannedExperiment>& all, const PlanBasis& basis) {
+  std::map<std::string, const PlannedExperiment*> most;
+  for (const PlannedExperiment& planned : all) {
+    const PlannedExperiment*& known = most[planned.family];
+    if (known == nullptr || planned.cost.cut < known->cost.cut) known = &planned;
+  }
+  std::map<std::string, CeilingShares> shares;
+  for (const auto& [family, planned] : most) shares[family] = basis.shares(planned->settings, planned->cost);
+  for (PlannedExperiment& planned : all) planned.shares = shares.at(planned.family);
 }
 
 /// Goes through the experiments as the runner will, and notes what each takes.
@@ -148,6 +159,7 @@ TrainSettings grid_settings_of(const grid::Experiment& experiment) {
 GridPlan plan_grid(const std::vector<grid::Experiment>& experiments, const PlanBasis& basis) {
   GridPlan plan;
   for (const grid::Experiment& experiment : experiments) plan.experiments.push_back(plan_one(experiment, basis));
+  find_shares(plan.experiments, basis);
   std::vector<std::string> families;  // in the order of the file
   for (const PlannedExperiment& planned : plan.experiments) {
     if (std::find(families.begin(), families.end(), planned.family) == families.end())

@@ -11,6 +11,15 @@
 
 namespace thaw {
 
+/// What networks reach of the ceilings in a whole step where it was not measured (docs/results.md, "Speed").
+inline constexpr double kUsualShare = 0.8;
+
+/// Which share of the ceilings a network reaches on a device: least time over real time.
+struct CeilingShares {
+  double step = kUsualShare;     ///< of a training step from the cut on
+  double forward = kUsualShare;  ///< of evaluation and of the frozen part
+};
+
 /// What the times of a plan are computed from.
 struct PlanBasis {
   /// Photos of an experiment.
@@ -22,6 +31,9 @@ struct PlanBasis {
   double decode_seconds = 0;  ///< of one photo, resized
   std::function<microscope::Ceilings(const TrainSettings&)> roof;
   std::function<Dtype(const TrainSettings&)> dtype;
+  /// Measured once for experiments that share a network, on the one that trains most of it.
+  std::function<CeilingShares(const TrainSettings&, const TrainingCost&)> shares =
+      [](const TrainSettings&, const TrainingCost&) { return CeilingShares{}; };
 };
 
 /// An experiment as it will be run.
@@ -30,6 +42,7 @@ struct PlannedExperiment {
   TrainSettings settings = {};
   PlanBasis::Photos photos = {};
   TrainingCost cost = {};
+  CeilingShares shares = {};
   bool cached = false;            ///< its frozen prefix
   std::string family = {};        ///< prefixes are shared within one
   double seconds = 0;             ///< predicted, sharing included

@@ -4,6 +4,7 @@
 
 #include <thread>
 
+#include "app/grid_basis.h"
 #include "app/grid_weights.h"
 #include "app/line_stream.h"
 #include "tests/app/grid_files.h"
@@ -71,6 +72,51 @@ TEST(PlanGrid, WorkThatGrowsTakesLonger) {
   EXPECT_EQ(of("all").cost.prefix_from(0), 0);
   EXPECT_GT(of("frozen").cost.prefix_from(0), of("frozen").cost.prefix_from(5));
   EXPECT_EQ(of("blocks-3").cache_bytes, of("blocks-3").cost.row_bytes * 100);
+}
+
+TEST(PlanGrid, TakesAsLongAsTheNetworksThatTrainMostWereMeasuredToTake) {
+  const auto experiments = experiments_of("unfreeze=['none','blocks:3','layer:100']\n");
+  PlanBasis basis = basis_of_nothing();
+  std::vector<std::string> measured;
+  const auto planned = [&](const CeilingShares& shares) {
+    basis.shares = [&](const TrainSettings& settings, const TrainingCost&) {
+      measured.push_back(settings.unfreeze);
+      return shares;
+    };
+    return by_name(plan_grid(experiments, basis));
+  };
+  const auto full = planned({.step = 1, .forward = 1});
+  EXPECT_THAT(measured, ElementsAre("layer:100")) << "once for all of them";
+  const auto slow_steps = planned({.step = 0.5, .forward = 1});
+  const auto slow_forward = planned({.step = 1, .forward = 0.5});
+  for (const auto& [name, one] : full) {
+    const double steps = one.cost.step_seconds * 8 * 10;  // 60 photos in batches of 8, 10 epochs
+    EXPECT_NEAR(slow_steps.at(name).seconds - one.seconds, steps, 1e-9) << name;
+    EXPECT_GT(slow_forward.at(name).seconds, one.seconds) << name;
+  }
+}
+
+TEST(GridBasis, MeasuresANetworkOnceAndKnowsItAgain) {
+  const TempFolder folder;
+  const PlannedExperiment one = plan_grid(experiments_of("unfreeze='blocks:1'\n"), basis_of_nothing()).experiments[0];
+  SharedInputs shared(0, {});
+  GridBasis first({.data = drawn_photos(), .out = folder.at("grid")}, shared);
+  const CeilingShares shares = first.get(one.settings).shares(one.settings, one.cost);
+  for (const double share : {shares.step, shares.forward}) {
+    EXPECT_GT(share, 0.001);
+    EXPECT_LT(share, 5);
+  }
+  const nlohmann::json machine = first.machine(one.settings);
+  ASSERT_EQ(machine.at("paces").size(), 1U) << machine;
+  fs::create_directories(folder.at("grid"));
+  write_text(folder.at("grid/grid.json"), nlohmann::json{{"machine", machine}}.dump());
+  GridBasis again({.data = drawn_photos(), .out = folder.at("grid")}, shared);
+  const CeilingShares known = again.get(one.settings).shares(one.settings, one.cost);
+  EXPECT_EQ(known.step, shares.step);
+  EXPECT_EQ(known.forward, shares.forward);
+  EXPECT_EQ(again.machine(one.settings).at("paces"), machine.at("paces"));
+  GridBasis elsewhere({.data = drawn_photos(), .out = "", .roof = "1000,100"}, shared);
+  EXPECT_EQ(elsewhere.get(one.settings).shares(one.settings, one.cost).step, kUsualShare);
 }
 
 TEST(FindWeights, TakesTheOfficialFileElseTheOnlyOneOfTheModel) {
