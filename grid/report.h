@@ -44,6 +44,8 @@ struct ReportRow {
   std::optional<Spread> training_seconds;    ///< of its training steps alone
   std::optional<Spread> prefix_seconds;      ///< of its frozen part, where it was not found ready
   std::optional<double> predicted_seconds;
+  /// Of the process at most: as predicted, as measured, and what of the prediction was the cached frozen part.
+  std::optional<std::int64_t> predicted_memory_bytes, peak_memory_bytes, predicted_cache_bytes;
   std::optional<std::int64_t> trainable_parameters;
   std::optional<PublishedRow> published;
   std::vector<Curve> curves;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <set>
 
 #include "grid/json_fields.h"
@@ -123,13 +124,30 @@ void add_results(ReportRow& row, const Members& members) {
 }
 
 /// The mean over all seeds, where each has a prediction.
-std::optional<double> predicted_seconds(const Members& members) {
+std::optional<double> predicted(const Members& members, std::optional<double> Prediction::*what) {
   std::vector<double> values;
   for (const ExperimentRecord* member : members) {
-    if (!member->predicted || !member->predicted->seconds) return {};
-    values.push_back(*member->predicted->seconds);
+    if (!member->predicted || !((*member->predicted).*what)) return {};
+    values.push_back(*((*member->predicted).*what));
   }
   return spread_of(values)->mean;
+}
+
+std::optional<std::int64_t> predicted_bytes(const Members& members, std::optional<double> Prediction::*what) {
+  const std::optional<double> mean = predicted(members, what);
+  if (!mean || !(std::abs(*mean) < 1e18)) return {};
+  return std::llround(*mean);
+}
+
+/// The most that a finished experiment's process held. Those of one process hold at least what earlier ones did.
+std::optional<std::int64_t> peak_memory(const Members& members) {
+  std::optional<std::int64_t> most;
+  for (const ExperimentRecord* member : members) {
+    if (member->state != State::finished) continue;
+    const auto bytes = whole_in(member->result, "peak_memory_bytes");
+    if (bytes) most = std::max(most.value_or(0), *bytes);
+  }
+  return most;
 }
 
 ReportRow row_of(const Members& members, const SettingsSplit& settings) {
@@ -142,7 +160,10 @@ ReportRow row_of(const Members& members, const SettingsSplit& settings) {
   for (const std::string& name : settings.varied) row.varied[name] = setting_text(first, name);
   row.trainable_parameters = first.trainable_parameters;
   row.published = first.published;
-  row.predicted_seconds = predicted_seconds(members);
+  row.predicted_seconds = predicted(members, &Prediction::seconds);
+  row.predicted_memory_bytes = predicted_bytes(members, &Prediction::memory_bytes);
+  row.predicted_cache_bytes = predicted_bytes(members, &Prediction::cache_bytes);
+  row.peak_memory_bytes = peak_memory(members);
   for (const ExperimentRecord* member : members) {
     row.seeds.push_back(member->seed);
     ++row.states[member->state];

@@ -100,6 +100,22 @@ TEST(ReportCsv, HoldsDifferencesAndReasons) {
   EXPECT_EQ(field_of(rows, 12, "state"), "waiting");
 }
 
+TEST(ReportCsv, HasPredictedBesideMeasuredMemory) {
+  Cell one{.unfreeze = "blocks:1"}, other{.unfreeze = "blocks:2"}, absurd{.unfreeze = "blocks:3"};
+  one.predicted = {{"seconds", 80}, {"memory_bytes", 12345678901}, {"cache_bytes", 7}};
+  one.result = {{"peak_memory_bytes", 23456789012}};
+  absurd.predicted = {{"memory_bytes", 1e300}};
+  const GridFolder folder({one, other, absurd});
+  const auto rows = parse_csv(to_csv(make_report(folder.read())));
+  EXPECT_EQ(field_of(rows, 1, "predicted_memory_bytes"), "12345678901");
+  EXPECT_EQ(field_of(rows, 1, "predicted_cache_bytes"), "7");
+  EXPECT_EQ(field_of(rows, 1, "peak_memory_bytes"), "23456789012");
+  for (const std::size_t row : {2U, 3U}) {
+    EXPECT_EQ(field_of(rows, row, "predicted_memory_bytes"), "");
+    EXPECT_EQ(field_of(rows, row, "predicted_cache_bytes"), "");
+  }
+}
+
 TEST(ReportCsv, HostileTextComesBackAsItWas) {
   const auto rows = parse_csv(to_csv(hostile_report()));
   ASSERT_EQ(rows.size(), 3U);
