@@ -11,6 +11,7 @@
 #include "app/version.h"
 #include "kernels/files.h"
 #include "microscope/chart.h"
+#include "microscope/ways.h"
 
 namespace thaw {
 
@@ -64,25 +65,38 @@ void require_outputs(const BenchOptions& options) {
 int exit_code(const std::vector<Row>& rows) {
   int code = 0;
   for (const Row& row : rows) {
+    if (!row.ours()) continue;  // a library's engine that no run takes: reported, and no fault of thaw's
     if (row.error.empty() && !row.finding.good()) return exit_mismatch;
     if (!row.error.empty() && code == 0) code = exit_code_of(row.error_kind);
   }
   return code;
 }
 
-std::vector<Row> measure_all(const std::vector<Request>& requests, Backend& backend, RunInfo& info, Console& console) {
+/// Measures a request as the backend chooses, or in each way that is wanted.
+void measure_request(const BenchOptions& options, Backend& backend, const Request& request, CacheFlush& flush,
+                     const RunInfo& info, const SignalGuard& signals, std::vector<Row>& rows) {
+  const std::vector<ConvWay> ways = plans_of(options, backend, request);
+  if (ways.empty()) rows.push_back(measure(backend, request, flush, info.options));
+  for (const ConvWay& way : ways) {
+    if (signals.requested()) return;
+    rows.push_back(measure(backend, request_of_ways(request), flush, info.options, &way));
+  }
+}
+
+std::vector<Row> measure_all(const BenchOptions& options, const std::vector<Request>& requests, Backend& backend,
+                             RunInfo& info, Console& console) {
   CacheFlush flush(backend, info.threads, info.flush_bytes);
   info.flush_bytes = flush.bytes();
   const SignalGuard signals;
   std::vector<Row> rows;
+  std::size_t at = 0;
   for (const Request& request : requests) {
     if (signals.requested()) break;
     if (console.interactive) {
-      console.err << fmt::format("\r\033[K{}/{} {} {}", rows.size() + 1, requests.size(), request.problem,
-                                 request.direction)
+      console.err << fmt::format("\r\033[K{}/{} {} {}", ++at, requests.size(), request.problem, request.direction)
                   << std::flush;
     }
-    rows.push_back(measure(backend, request, flush, info.options));
+    measure_request(options, backend, request, flush, info, signals, rows);
   }
   if (console.interactive) console.err << "\r\033[K" << std::flush;
   info.interrupted = signals.exit_code();
@@ -112,7 +126,7 @@ int run_bench(const BenchOptions& options, Console& console) {
   info.flush_bytes = static_cast<std::size_t>(options.flush_mib) << 20;
   info.roof_given = given.has_value();
   info.before = given ? *given : measure_ceilings(*device.backend, device.dtype, info.threads);
-  const std::vector<Row> rows = measure_all(requests, *device.backend, info, console);
+  const std::vector<Row> rows = measure_all(options, requests, *device.backend, info, console);
   info.after = given ? *given : measure_ceilings(*device.backend, device.dtype, info.threads);
   write_outputs(options, info, rows);
   if (options.json) {
@@ -143,6 +157,11 @@ void add_family(CLI::App& bench, Action& action, const std::string& name, const 
   command->add_option("--dir", options->dir, "directions, joined with ','; left out: all but packed");
   add_bench_net_options(command, *options);
   add_device_options(command, options->device);
+  if (name == "conv" || name == "depthwise" || name == "all") {
+    command->add_flag("--all-plans", options->all_plans,
+                      "convolutions in every way that the device has: own kernel and each engine of the library");
+    command->add_option("--plan", options->plan, "convolutions in this way only, by its name in --all-plans");
+  }
   command->add_flag("--list,--dry-run", options->list, "print the problems with their counts, measure nothing");
   command->add_option("--time-limit", options->time_limit, "seconds of each timing, cold and hot");
   command->add_option("--precision", options->precision, "percent of the median that its interval may be wide");

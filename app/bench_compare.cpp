@@ -42,7 +42,8 @@ void print_comparison(const ComparisonReport& report, const CompareOptions& opti
   Table table({"problem", "dir", ">A " + options.by, ">B " + options.by, ">B/A", "verdict"});
   int counts[4] = {};
   for (const Comparison& row : report.rows) {
-    table.add({printable(shortened(row.problem, 56), 100), printable(row.direction), milliseconds_text(row.a),
+    table.add({printable(shortened(row.problem, 56), 100),
+               printable(row.plan.empty() ? row.direction : row.direction + " " + row.plan), milliseconds_text(row.a),
                milliseconds_text(row.b), fmt::format("{:.3f}", row.b.median / row.a.median),
                std::string(name_of(row.change))});
     ++counts[static_cast<int>(row.change)];
@@ -68,6 +69,7 @@ nlohmann::json to_json(const ComparisonReport& report, const CompareOptions& opt
     rows.push_back({{"family", row.family},
                     {"problem", row.problem},
                     {"direction", row.direction},
+                    {"plan", row.plan.empty() ? nlohmann::json() : nlohmann::json(row.plan)},
                     {"a", to_json(row.a)},
                     {"b", to_json(row.b)},
                     {"ratio", row.b.median / row.a.median},

@@ -6,6 +6,7 @@
 
 #include "app/commands.h"
 #include "app/session.h"
+#include "kernels/conv_ways.h"
 #include "microscope/recorder.h"
 #include "microscope/report.h"
 
@@ -28,6 +29,8 @@ struct BenchOptions {
   int flush_mib = 0;         ///< swept between cold calls; 0: more than the last cache
   std::string seed;          ///< empty: a fresh one
   std::string roof;          ///< "GFLOPS,GBS"; empty: measured
+  bool all_plans = false;    ///< each way in which the backend can compute a convolution
+  std::string plan;          ///< that one of them; empty: no one alone
   bool list = false, json = false;
   std::string out, csv, html;  ///< files
 };
@@ -35,6 +38,10 @@ struct BenchOptions {
 /// The rows that are asked for, in order. Throws `Error`: (usage) for problems, directions and names that do not exist,
 /// (data) for a file that cannot be read.
 std::vector<microscope::Request> requests_of(const BenchOptions& options, Dtype standard, bool dtype_given);
+
+/// The ways of a request that --all-plans or --plan wants to be measured; none: as the backend chooses. Throws `Error`:
+/// (device) where there is but one, (usage) for a plan that is not among them.
+std::vector<ConvWay> plans_of(const BenchOptions& options, Backend& backend, const microscope::Request& request);
 
 /// The network that --net names. Throws `Error` (usage).
 microscope::NetOptions net_options_of(const BenchOptions& options, Dtype dtype);

@@ -35,11 +35,11 @@ StepQuestion question_of(const PlanOptions& options) {
   return question;
 }
 
-cuda::ConvDirection direction_of(ConvCallKind kind) {
+ConvDirection direction_of(ConvCallKind kind) {
   switch (kind) {
-    case ConvCallKind::data: return cuda::ConvDirection::data;
-    case ConvCallKind::filter: return cuda::ConvDirection::filter;
-    default: return cuda::ConvDirection::forward;
+    case ConvCallKind::data: return ConvDirection::data;
+    case ConvCallKind::filter: return ConvDirection::filter;
+    default: return ConvDirection::forward;
   }
 }
 

@@ -29,7 +29,7 @@ std::string remark(const PlannedCall& planned) {
 nlohmann::json json_of(const PlannedCall& planned) {
   const cuda::SurveyRow& row = planned.row;
   nlohmann::json out = {{"problem", row.request.problem.text()},
-                        {"direction", cuda::name_of(row.request.direction)},
+                        {"direction", name_of(row.request.direction)},
                         {"part", planned.prefix ? "prefix" : "step"},
                         {"count", planned.call.count},
                         {"engine", nullptr},
@@ -61,7 +61,7 @@ std::string to_table(const PlanReport& report) {
   for (const PlannedCall& planned : report.calls) {
     const cuda::SurveyRow& row = planned.row;
     table.add({planned.prefix ? "prefix" : "step", fmt::format("{}", planned.call.count),
-               std::string(cuda::name_of(row.request.direction)), row.request.problem.text(), engine_text(row),
+               std::string(name_of(row.request.direction)), row.request.problem.text(), engine_text(row),
                row.facts.workspace_bytes > 0 ? bytes_text(row.facts.workspace_bytes) : "-", remark(planned)});
   }
   const StepQuestion& q = report.question;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/backend.h"
+#include "kernels/conv_ways.h"
 
 namespace thaw::microscope {
 
@@ -42,8 +43,9 @@ struct Operand {
 
   std::string name;
   Use use = Use::input;
-  Dtype dtype = Dtype::f32;      ///< how the device stores it
-  Dtype precision = Dtype::f32;  ///< drawn numbers fit into this type: filters in bf16, where a backend may narrow them
+  Dtype dtype = Dtype::f32;  ///< how the device stores it
+  /// Numbers fit into this type: drawn filters into bf16, where a backend may narrow them; results that come rounded.
+  Dtype precision = Dtype::f32;
   std::int64_t outer = 1, extent = 1, inner = 1;
   bool cut = false;
   Range range = {};
@@ -84,7 +86,7 @@ struct Case {
   /// Mends drawn inputs where random ones would be no valid or no fair question (indices; numbers beside a kink).
   std::function<void(std::vector<HostArray>&)> mend = {};
   /// Prepares what does not belong to the call (packed filters) and returns the call.
-  std::function<std::function<void()>(const Arguments&)> bind = {};
+  std::function<BoundCall(const Arguments&)> bind = {};
 };
 
 /// The bytes of a case's operands, each once; what is read and written twice.

@@ -86,6 +86,7 @@ std::string title_of(const Row& row, const Ceilings& roof) {
       row.bytes / cold.seconds.median / 1e9, 100 * share_of_roof(row, cold, roof), bound_of(row, roof),
       name_of(row.finding.agreement), row.finding.part);
   if (!row.request.name.empty()) text = row.request.name + "\n" + text;
+  if (row.way) text += "\nplan: " + row.way->name;
   if (!row.finding.complaint.empty()) text += "\n" + row.finding.complaint;
   return text;
 }

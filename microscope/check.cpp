@@ -51,10 +51,10 @@ double root_mean_square(const HostArray& values) {
 /// Compares one result and returns the first complaint; `exact` is cleared where any element differs at all.
 std::string compare(const Operand& operand, const Case& subject, const HostArray& expected, const HostArray& found,
                     bool exactly, bool& exact) {
-  const Tolerance tolerance = exactly ? Tolerance{} : tolerance_of(operand.dtype, subject);
+  const Tolerance tolerance = exactly ? Tolerance{} : tolerance_of(operand.precision, subject);
   // Operands are about 1: results that cancel to less than a tenth are judged as a tenth.
   const double size = std::max(root_mean_square(expected), 0.1);
-  HostArray rounded(operand.dtype, 1);
+  HostArray rounded(operand.precision, 1);
   std::int64_t wrong = 0;
   std::string first;
   for (std::int64_t i = 0; i < expected.count(); ++i) {

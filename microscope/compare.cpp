@@ -10,10 +10,18 @@ namespace thaw::microscope {
 
 namespace {
 
-using Key = std::tuple<std::string, std::string, std::string>;
+/// Family, problem, direction and plan.
+using Key = std::tuple<std::string, std::string, std::string, std::string>;
 
 std::string text_of(const Key& key) {
-  return printable(fmt::format("{} {} {}", std::get<0>(key), std::get<1>(key), std::get<2>(key)), 300);
+  const auto& [family, problem, direction, plan] = key;
+  return printable(fmt::format("{} {} {}{}{}", family, problem, direction, plan.empty() ? "" : " ", plan), 300);
+}
+
+/// Reports from before there were plans have none.
+std::string plan_of(const nlohmann::json& row) {
+  const auto plan = row.find("plan");
+  return plan == row.end() || plan->is_null() ? "" : plan->at("engine").get<std::string>();
 }
 
 Measured measured_from(const nlohmann::json& timing) {
@@ -39,7 +47,7 @@ Rows rows_from(const nlohmann::json& document, const std::string& name, const st
     for (const nlohmann::json& row : document.at("rows")) {
       if (!row.at(by).is_object()) continue;
       Key key(row.at("family").get<std::string>(), row.at("problem").get<std::string>(),
-              row.at("direction").get<std::string>());
+              row.at("direction").get<std::string>(), plan_of(row));
       const Measured measured = measured_from(row.at(by));
       if (!(measured.median > 0))
         fail(ErrorKind::data, "{} has a time of {} for {}", name, measured.median, text_of(key));
@@ -102,6 +110,7 @@ ComparisonReport compare_runs(const nlohmann::json& a, const std::string& name_a
     report.rows.push_back({.family = std::get<0>(key),
                            .problem = std::get<1>(key),
                            .direction = std::get<2>(key),
+                           .plan = std::get<3>(key),
                            .a = mine,
                            .b = found->second,
                            .change = compare(mine, found->second, margin)});

@@ -28,6 +28,7 @@ Change compare(const Measured& a, const Measured& b, double margin);
 
 struct Comparison {
   std::string family, problem, direction;
+  std::string plan = {};  ///< the engine that both were computed by; empty: each as its backend chose
   Measured a, b;
   Change change = Change::unsure;
 };
@@ -38,8 +39,8 @@ struct ComparisonReport {
   std::vector<std::string> notes;           ///< what else differs: device, threads
 };
 
-/// Rows of two documents of `thaw bench --json`, paired by family, problem and direction; `by` is "cold" or "hot".
-/// Throws `Error` (data) naming `name_a` or `name_b` for a document of another form.
+/// Rows of two documents of `thaw bench --json`, paired by family, problem, direction and plan; `by` is "cold" or
+/// "hot". Throws `Error` (data) naming `name_a` or `name_b` for a document of another form.
 ComparisonReport compare_runs(const nlohmann::json& a, const std::string& name_a, const nlohmann::json& b,
                               const std::string& name_b, const std::string& by, double margin);
 

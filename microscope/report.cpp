@@ -1,10 +1,17 @@
 #include "microscope/report.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
+
+#include "microscope/ways.h"
 
 namespace thaw::microscope {
 
 namespace {
+
+/// A ratio, null where there is none.
+nlohmann::json known(double ratio) { return ratio > 0 ? nlohmann::json(ratio) : nlohmann::json(); }
 
 bool differ(double a, double b) { return std::max(a, b) > 1.1 * std::min(a, b); }
 
@@ -17,6 +24,9 @@ nlohmann::json to_json(const Timing& timing) {
                         {"high_ms", nullptr},
                         {"samples", s.samples},
                         {"settled", timing.settled},
+                        {"throttled", timing.throttled},
+                        {"preempted", timing.preempted},
+                        {"unsteady", timing.unsteady()},
                         {"calls_per_sample", timing.calls_per_sample}};
   if (s.interval) {
     out["low_ms"] = s.interval->low * 1e3;
@@ -29,7 +39,41 @@ nlohmann::json to_json(const Ceilings& c) {
   return {{"gflops", c.gflops}, {"gbs", c.gbs}, {"gflops_how", c.gflops_how}, {"gbs_how", c.gbs_how}};
 }
 
-nlohmann::json to_json(const Row& row, const RunInfo& info) {
+/// The way that a row was computed in, null for one that the backend chose.
+nlohmann::json plan_json(const Row& row, const std::vector<Row>& rows) {
+  if (!row.way) return nullptr;
+  const ConvWay& way = *row.way;
+  nlohmann::json out = {{"engine", way.name},
+                        {"own", way.own},
+                        {"chosen", way.chosen},
+                        {"workspace_bytes", nullptr},
+                        {"notes", way.notes},
+                        {"result", name_of(way.result)},
+                        {"against_best_cold", known(against_best(rows, row, &Row::cold))},
+                        {"against_best_hot", known(against_best(rows, row, &Row::hot))}};
+  if (way.workspace_bytes) out["workspace_bytes"] = *way.workspace_bytes;
+  return out;
+}
+
+nlohmann::json contests_json(const std::vector<Row>& rows) {
+  const std::vector<Contest> contests = contests_of(rows);
+  nlohmann::json list = nlohmann::json::array();
+  for (const Contest& contest : contests) {
+    list.push_back({{"family", contest.request.family},
+                    {"problem", contest.request.problem},
+                    {"direction", contest.request.direction},
+                    {"count", contest.request.count},
+                    {"best_cold", contest.engine_cold},
+                    {"best_hot", contest.engine_hot},
+                    {"cold", known(contest.cold)},
+                    {"hot", known(contest.hot)}});
+  }
+  return {{"rows", list},
+          {"cold", known(geometric_mean(contests, &Contest::cold))},
+          {"hot", known(geometric_mean(contests, &Contest::hot))}};
+}
+
+nlohmann::json to_json(const Row& row, const std::vector<Row>& rows, const RunInfo& info) {
   const Ceilings roof = info.roof();
   nlohmann::json out = {{"family", row.request.family},
                         {"problem", row.request.problem},
@@ -40,6 +84,7 @@ nlohmann::json to_json(const Row& row, const RunInfo& info) {
                         {"flops", row.flops},
                         {"bytes", row.bytes},
                         {"bound", bound_of(row, roof)},
+                        {"plan", plan_json(row, rows)},
                         {"good", row.good()},
                         {"error", row.error},
                         {"check", name_of(row.finding.agreement)},
@@ -68,9 +113,10 @@ std::string field(const std::string& text) {
   return out + "\"";
 }
 
-/// A scalar of the JSON document as a CSV field; nothing for null.
+/// A scalar of the JSON document as a CSV field, or texts with "; " between them; nothing for null.
 std::string field(const nlohmann::json& value) {
   if (value.is_null()) return "";
+  if (value.is_array()) return field(fmt::format("{}", fmt::join(value.get<std::vector<std::string>>(), "; ")));
   return value.is_string() ? field(value.get<std::string>()) : value.dump();
 }
 
@@ -81,8 +127,11 @@ bool RunInfo::unsteady() const {
 }
 
 std::string repro_line(const Row& row, const RunInfo& info) {
-  return fmt::format("thaw bench {} '{}' --dir {} --device {} --threads {} --seed {}", row.request.family,
-                     row.request.problem, row.request.direction, info.device.backend, info.threads, info.options.seed);
+  std::string line =
+      fmt::format("thaw bench {} '{}' --dir {} --device {} --threads {} --seed {}", row.request.family,
+                  row.request.problem, row.request.direction, info.device.backend, info.threads, info.options.seed);
+  if (row.way) line += fmt::format(" --plan '{}'", row.way->name);
+  return line;
 }
 
 nlohmann::json to_json(const RunInfo& info, const std::vector<Row>& rows) {
@@ -104,8 +153,9 @@ nlohmann::json to_json(const RunInfo& info, const std::vector<Row>& rows) {
       {"roof_after", to_json(info.after)},
       {"unsteady", info.unsteady()},
       {"interrupted", info.interrupted != 0},
+      {"own_against_best", contests_json(rows)},
       {"rows", nlohmann::json::array()}};
-  for (const Row& row : rows) out["rows"].push_back(to_json(row, info));
+  for (const Row& row : rows) out["rows"].push_back(to_json(row, rows, info));
   return out;
 }
 
@@ -114,9 +164,11 @@ std::string to_csv(const RunInfo& info, const std::vector<Row>& rows) {
   constexpr const char* of_row[] = {"family", "problem", "direction", "name",      "dtype",
                                     "count",  "flops",   "bytes",     "bound",     "good",
                                     "error",  "check",   "checked",   "complaint", "deterministic"};
-  constexpr const char* of_timing[] = {"median_ms", "q1_ms",   "q3_ms",     "low_ms",
-                                       "high_ms",   "samples", "settled",   "calls_per_sample",
-                                       "gflops",    "gbs",     "roof_share"};
+  constexpr const char* of_timing[] = {
+      "median_ms",        "q1_ms",  "q3_ms", "low_ms",     "high_ms",   "samples",   "settled",
+      "calls_per_sample", "gflops", "gbs",   "roof_share", "throttled", "preempted", "unsteady"};
+  constexpr const char* of_plan[] = {
+      "engine", "own", "chosen", "workspace_bytes", "notes", "result", "against_best_cold", "against_best_hot"};
   const nlohmann::json all = to_json(info, rows);
   std::string out;
   for (const char* name : of_run) out += fmt::format("{},", name);
@@ -125,6 +177,7 @@ std::string to_csv(const RunInfo& info, const std::vector<Row>& rows) {
   for (const char* when : {"cold", "hot"}) {
     for (const char* name : of_timing) out += fmt::format(",{}_{}", when, name);
   }
+  for (const char* name : of_plan) out += fmt::format(",plan_{}", name);
   out += '\n';
   std::string facts;
   for (const char* name : of_run) facts += field(all[name]) + ',';
@@ -136,6 +189,7 @@ std::string to_csv(const RunInfo& info, const std::vector<Row>& rows) {
     for (const char* when : {"cold", "hot"}) {
       for (const char* name : of_timing) out += ',' + (row[when].is_null() ? std::string() : field(row[when][name]));
     }
+    for (const char* name : of_plan) out += ',' + (row["plan"].is_null() ? std::string() : field(row["plan"][name]));
     out += '\n';
   }
   return out;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "microscope/ways.h"
+
 namespace thaw::microscope {
 
 namespace {
@@ -12,12 +14,26 @@ bool changes_inputs(const Case& subject) {
                      [](const Operand& operand) { return operand.use == Operand::Use::inout; });
 }
 
+/// A time of the row, unless every sample was dropped.
+void note_timing(const Timing& timing, std::optional<Timing>& out, Row& row) {
+  if (timing.seconds.samples > 0) {
+    out = timing;
+  } else if (row.error.empty()) {
+    row.error = fmt::format(
+        "all {} samples were taken while the device throttled its clocks; see to its cooling and power, or give "
+        "--time-limit more than it has",
+        timing.throttled);
+    row.error_kind = ErrorKind::device;
+  }
+}
+
 void time_row(Backend& backend, const Case& subject, Specimen& specimen, CacheFlush& flush,
               const MeasureOptions& options, Row& row) {
   const std::string before = specimen.digest();
-  const std::function<void()> call = specimen.bind();
-  row.cold = time_cold(backend, call, flush, options.rule);
-  row.hot = time_hot(backend, call, options.rule);
+  const BoundCall call = specimen.bind();
+  note_timing(time_cold(backend, call.run, flush, options.rule), row.cold, row);
+  note_timing(time_hot(backend, call.run, options.rule), row.hot, row);
+  if (call.finish) call.finish();
   if (row.finding.agreement == Agreement::wrong) return;
   if (const auto violations = specimen.violations(); !violations.empty()) {
     row.finding.agreement = Agreement::wrong;
@@ -30,10 +46,12 @@ void time_row(Backend& backend, const Case& subject, Specimen& specimen, CacheFl
 
 }  // namespace
 
-Row measure(Backend& backend, const Request& request, CacheFlush& flush, const MeasureOptions& options) {
+Row measure(Backend& backend, const Request& request, CacheFlush& flush, const MeasureOptions& options,
+            const ConvWay* way) {
   Row row{.request = request};
+  if (way != nullptr) row.way = *way;
   try {
-    const Case subject = family(request.family).make(request.problem, request.direction);
+    const Case subject = case_of(backend, request, way);
     row.dtype = subject.dtype;
     row.flops = subject.flops;
     row.bytes = subject.bytes;

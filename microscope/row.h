@@ -21,6 +21,7 @@ struct MeasureOptions {
 /// What was found out about one problem in one direction.
 struct Row {
   Request request;
+  std::optional<ConvWay> way = {};  ///< the one way in which it was computed; else as the backend chooses
   Dtype dtype = Dtype::f32;
   double flops = 0, bytes = 0;  ///< of one call
   Finding finding = {};
@@ -29,10 +30,14 @@ struct Row {
   ErrorKind error_kind = ErrorKind::failed;
 
   [[nodiscard]] bool good() const { return error.empty() && finding.good(); }
+  /// Whether this is what a run computes, or what thaw alone answers for: not an engine that is merely offered.
+  [[nodiscard]] bool ours() const { return !way || way->own || way->chosen; }
 };
 
-/// Checks a request on a backend and times it. An `Error` of the backend becomes the row's.
-Row measure(Backend& backend, const Request& request, CacheFlush& flush, const MeasureOptions& options);
+/// Checks a request on a backend and times it, in one way where one is given. An `Error` of the backend becomes the
+/// row's.
+Row measure(Backend& backend, const Request& request, CacheFlush& flush, const MeasureOptions& options,
+            const ConvWay* way = nullptr);
 
 /// Of the measured roof, 0 where there is none: the longer of arithmetic and traffic at their ceilings, over the
 /// median.

@@ -93,7 +93,7 @@ void Specimen::reset() {
   }
 }
 
-std::function<void()> Specimen::bind() {
+BoundCall Specimen::bind() {
   Arguments arguments{.backend = backend_, .dtype = subject_.dtype, .extent = subject_.extent, .at = {}};
   for (std::byte* block : blocks_) arguments.at.push_back(block + kBand);
   return subject_.bind(arguments);

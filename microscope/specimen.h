@@ -25,7 +25,7 @@ class Specimen {
   /// Puts the drawn inputs back on the device and poisons outputs and bands.
   void reset();
   /// The call on these operands.
-  [[nodiscard]] std::function<void()> bind();
+  [[nodiscard]] BoundCall bind();
 
   /// Operand `i` as it was drawn; empty for outputs.
   [[nodiscard]] const HostArray& drawn(std::size_t i) const { return drawn_[i]; }

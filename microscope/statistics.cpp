@@ -67,6 +67,10 @@ Verdict Sampling::add(double sample, double spent) {
     }
     next_look_ = samples_.size() + std::max<std::size_t>(1, samples_.size() / 4);
   }
+  return drop(spent);
+}
+
+Verdict Sampling::drop(double spent) const {
   const bool late = spent >= rule_.limit && samples_.size() >= rule_.least;
   return late || spent >= 10 * rule_.limit || samples_.size() >= rule_.most ? Verdict::out_of_time : Verdict::go_on;
 }

@@ -43,6 +43,8 @@ class Sampling {
   explicit Sampling(const StopRule& rule) : rule_(rule), next_look_(rule.least) {}
   /// `spent`: seconds since the first sample began.
   Verdict add(double sample, double spent);
+  /// As `add`, for a sample that does not count.
+  Verdict drop(double spent) const;
   [[nodiscard]] const std::vector<double>& samples() const { return samples_; }
 
  private:

@@ -6,6 +6,8 @@
 #include <chrono>
 #include <cmath>
 
+#include "kernels/clock_watch.h"
+
 namespace thaw::microscope {
 
 namespace {
@@ -30,17 +32,48 @@ class Clock {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
+/// A backend's stopwatch, and what its device's watch says of the time between start and stop.
+class WatchedStopwatch {
+ public:
+  explicit WatchedStopwatch(Backend& backend) : watch_(backend.stopwatch()), clocks_(clock_watch_of(backend)) {}
+
+  void start() {
+    if (clocks_ != nullptr) clocks_->start();
+    watch_->start();
+  }
+  double stop() {
+    const double seconds = watch_->stop();
+    if (clocks_ != nullptr) disturbance_ = clocks_->stop();
+    return seconds;
+  }
+  [[nodiscard]] Disturbance disturbance() const { return disturbance_; }
+
+ private:
+  std::unique_ptr<Stopwatch> watch_;
+  std::unique_ptr<ClockWatch> clocks_;
+  Disturbance disturbance_ = Disturbance::none;
+};
+
 /// Samples until the rule is satisfied.
 template <class Sample>
-Timing sample_until(const StopRule& rule, const Sample& sample) {
+Timing sample_until(const StopRule& rule, const WatchedStopwatch& watch, const Sample& sample) {
+  Timing timing;
   Sampling sampling(rule);
   const Clock clock;
   Verdict verdict = Verdict::go_on;
   while (verdict == Verdict::go_on) {
     const double seconds = sample();
+    if (watch.disturbance() == Disturbance::throttled) {
+      ++timing.throttled;
+      verdict = sampling.drop(clock.seconds());
+      continue;
+    }
+    timing.preempted += watch.disturbance() == Disturbance::preempted ? 1 : 0;
     verdict = sampling.add(seconds, clock.seconds());
   }
-  return {.seconds = summarise(sampling.samples()), .settled = verdict == Verdict::settled};
+  timing.seconds = summarise(sampling.samples());
+  timing.settled = verdict == Verdict::settled;
+  return timing;
 }
 
 }  // namespace
@@ -71,27 +104,27 @@ void CacheFlush::operator()() {
 }
 
 Timing time_cold(Backend& backend, const std::function<void()>& call, CacheFlush& flush, const StopRule& rule) {
-  const std::unique_ptr<Stopwatch> watch = backend.stopwatch();
+  WatchedStopwatch watch(backend);
   call();  // warm: primitives, plans, pages
-  return sample_until(rule, [&] {
+  return sample_until(rule, watch, [&] {
     flush();
-    watch->start();
+    watch.start();
     call();
-    return watch->stop();
+    return watch.stop();
   });
 }
 
 Timing time_hot(Backend& backend, const std::function<void()>& call, const StopRule& rule) {
-  const std::unique_ptr<Stopwatch> watch = backend.stopwatch();
+  WatchedStopwatch watch(backend);
   call();
-  watch->start();
+  watch.start();
   call();
-  const double once = std::max(watch->stop(), 1e-9);
+  const double once = std::max(watch.stop(), 1e-9);
   const int calls = static_cast<int>(std::clamp(std::ceil(kShortestSample / once), 1.0, double{kMostCalls}));
-  Timing timing = sample_until(rule, [&] {
-    watch->start();
+  Timing timing = sample_until(rule, watch, [&] {
+    watch.start();
     for (int i = 0; i < calls; ++i) call();
-    return watch->stop() / calls;
+    return watch.stop() / calls;
   });
   timing.calls_per_sample = calls;
   return timing;

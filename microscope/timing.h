@@ -32,9 +32,16 @@ class CacheFlush {
 /// Seconds of one call.
 struct Timing {
   Summary seconds;
-  bool settled = false;      ///< the interval is as narrow as asked; else time was up
-  int calls_per_sample = 1;  ///< more than one where a call is too short for the clock
+  bool settled = false;       ///< the interval is as narrow as asked; else time was up
+  int calls_per_sample = 1;   ///< more than one where a call is too short for the clock
+  std::size_t throttled = 0;  ///< samples that were dropped, because the device's clocks were held down meanwhile
+  std::size_t preempted = 0;  ///< samples, counted all the same, during which a thread was taken off its core
+
+  /// So many samples were dropped that the others may have been disturbed too: more than a third of all.
+  [[nodiscard]] bool unsteady() const { return 2 * throttled > seconds.samples; }
 };
+
+// Samples taken while the device throttled are dropped, and sampling goes on as the rule says. None may be left.
 
 /// One call a sample, each behind a flush that is not timed.
 Timing time_cold(Backend& backend, const std::function<void()>& call, CacheFlush& flush, const StopRule& rule);

@@ -3,6 +3,8 @@
 #include <cstring>
 
 #include "kernels/cpu/conv_engine.h"
+#include "kernels/cpu/cpu_conv_ways.h"
+#include "kernels/cpu/preemptions.h"
 #include "kernels/cpu/product_engine.h"
 #include "kernels/cpu/simd/simd.h"
 #include "kernels/error.h"
@@ -10,9 +12,6 @@
 namespace thaw {
 
 namespace {
-
-/// oneDNN's matrix code has no case for one channel in and one out, and nothing to gain there.
-bool hand_written(const ConvProblem& problem) { return problem.depthwise() || (problem.c == 1 && problem.k == 1); }
 
 Scratch copy_of(const std::shared_ptr<Arena>& arena, const void* from, std::int64_t floats) {
   const auto bytes = static_cast<std::size_t>(floats) * sizeof(float);
@@ -28,11 +27,16 @@ CpuBackend::CpuBackend(const BackendOptions& options)
       simd_(simd_kernels()),
       arena_(std::make_shared<Arena>(0, options.poison)),
       convs_(std::make_unique<ConvEngine>(arena_, threads_, simd_)),
-      products_(std::make_unique<ProductEngine>(arena_, threads_, simd_)) {
+      products_(std::make_unique<ProductEngine>(arena_, threads_, simd_)),
+      ways_(std::make_unique<CpuConvWays>(*this, arena_, *convs_, *products_)) {
   threads_.enter();
 }
 
 CpuBackend::~CpuBackend() = default;
+
+ConvWays& CpuBackend::conv_ways() { return *ways_; }
+
+std::unique_ptr<ClockWatch> CpuBackend::clock_watch() { return std::make_unique<PreemptionWatch>(); }
 
 DeviceInfo CpuBackend::info() const {
   DeviceInfo info = cpu_device();

@@ -3,19 +3,22 @@
 #include <memory>
 
 #include "kernels/backend.h"
+#include "kernels/clock_watch.h"
+#include "kernels/conv_ways.h"
 #include "kernels/cpu/arena.h"
 #include "kernels/cpu/threads.h"
 
 namespace thaw {
 
 class ConvEngine;
+class CpuConvWays;
 class ProductEngine;
 struct SimdKernels;
 
 /// Computes on the processor, in f32 and, where it has instructions for it, bf16: dense convolutions and dense layers
 /// with oneDNN, everything else with the kernels of kernels/cpu/simd. Results have the same bits for every number of
 /// threads. Calls come from one thread at a time; `allocate`, `release`, `upload` and `download` from any.
-class CpuBackend : public Backend {
+class CpuBackend : public Backend, public HasConvWays, public HasClockWatch {
  public:
   explicit CpuBackend(const BackendOptions& options = {});
   ~CpuBackend() override;
@@ -39,6 +42,8 @@ class CpuBackend : public Backend {
   void conv_backward_filter(const ConvProblem& problem, const void* x, const void* dy, void* dw, void* dbias) override;
   std::shared_ptr<const PackedConv> pack_conv(const ConvProblem& problem, const void* w, const void* bias) override;
   void conv_forward_packed(const ConvProblem& problem, const PackedConv& packed, const ConvForward& args) override;
+  ConvWays& conv_ways() override;
+  std::unique_ptr<ClockWatch> clock_watch() override;
 
   void norm_forward(const NormProblem& problem, const NormForward& args) override;
   void norm_backward(const NormProblem& problem, const NormBackward& args) override;
@@ -73,6 +78,12 @@ class CpuBackend : public Backend {
   void sgd(Dtype master, std::span<const UpdateSlot> slots, const SgdStep& step) override;
 
  private:
+  friend class CpuConvWays;
+
+  /// oneDNN's matrix code has no case for one channel in and one out, and nothing to gain there.
+  static bool hand_written(const ConvProblem& problem) {
+    return problem.depthwise() || (problem.c == 1 && problem.k == 1);
+  }
   /// Begins a call: refuses a type that the processor does not have and readies the calling thread.
   void enter(std::string_view call, Dtype dtype) const;
 
@@ -81,6 +92,7 @@ class CpuBackend : public Backend {
   std::shared_ptr<Arena> arena_;  // shared with packed filters, which may outlive the backend
   std::unique_ptr<ConvEngine> convs_;
   std::unique_ptr<ProductEngine> products_;
+  std::unique_ptr<CpuConvWays> ways_;
 };
 
 /// The CPU backend. Throws `Error` (device) for an instruction set that $THAW_SIMD asks for and that is not there.

@@ -1,5 +1,7 @@
 #include "kernels/cuda/conv_calls.h"
 
+#include <algorithm>
+
 #include "kernels/error.h"
 
 namespace thaw::cuda {
@@ -85,17 +87,21 @@ void CudaConvs::backward_filter(const ConvProblem& problem, const void* x, const
 
 void CudaConvs::run(const ConvRequest& request, const ConvPlan& plan, const ConvPointers& pointers) {
   const ConvPlanFacts& facts = plan.facts();
-  const Scratch workspace(services_, facts.workspace_bytes);
   if (request.direction == ConvDirection::filter && facts.output != Dtype::f32) {
     const std::int64_t count = request.problem.filter_size();
     const Scratch narrow(services_, static_cast<std::size_t>(count) * size_of(facts.output));
     ConvPointers to_narrow = pointers;
     to_narrow.out = narrow.get();
-    plan.execute(handle_, to_narrow, workspace.get());
+    execute(request, plan, to_narrow);
     services_.cast(facts.output, Dtype::f32, count, narrow.get(), pointers.out);
     return;
   }
-  if (facts.whole) {
+  execute(request, plan, pointers);
+}
+
+void CudaConvs::execute(const ConvRequest& request, const ConvPlan& plan, const ConvPointers& pointers) {
+  const Scratch workspace(services_, plan.facts().workspace_bytes);
+  if (plan.facts().whole) {
     plan.execute(handle_, pointers, workspace.get());
     return;
   }
@@ -104,6 +110,36 @@ void CudaConvs::run(const ConvRequest& request, const ConvPlan& plan, const Conv
   bare.residual = nullptr;
   plan.execute(handle_, bare, workspace.get());
   services_.epilogue(request.problem, pointers.bias, pointers.residual, pointers.out);
+}
+
+ConvWay way_of(const ConvPlanFacts& facts) {
+  ConvWay way{
+      .name = facts.engine, .workspace_bytes = facts.workspace_bytes, .notes = facts.notes, .result = facts.output};
+  way.transformed = std::any_of(facts.notes.begin(), facts.notes.end(),
+                                [](const std::string& note) { return note == "FFT" || note.starts_with("Winograd"); });
+  if (!facts.whole) way.notes.emplace_back("then an epilogue");
+  return way;
+}
+
+std::vector<ConvWay> CudaConvs::engines(const ConvTask& task) {
+  asked_ = make_request(task.problem, task.direction, {}).text();
+  listed_ = plans_.offered(task.problem, task.direction);
+  std::vector<ConvWay> ways;
+  for (const auto& plan : listed_) ways.push_back(way_of(plan->facts()));
+  if (ways.empty() || task.problem.depthwise()) return ways;
+  const std::string chosen = plans_.find(task.problem, task.direction).facts().engine;
+  for (ConvWay& way : ways) way.chosen = way.name == chosen;
+  return ways;
+}
+
+std::function<void()> CudaConvs::bind(const ConvTask& task, const std::string& engine, const ConvPointers& pointers) {
+  const ConvRequest request = make_request(task.problem, task.direction, {});
+  const bool listed = asked_ == request.text();
+  const auto plans = listed ? listed_ : plans_.offered(task.problem, task.direction, engine);
+  const auto found =
+      std::find_if(plans.begin(), plans.end(), [&](const auto& p) { return p->facts().engine == engine; });
+  if (found == plans.end()) fail_way(task, engine);
+  return [this, request, plan = *found, pointers] { execute(request, *plan, pointers); };
 }
 
 }  // namespace thaw::cuda

@@ -17,7 +17,10 @@ class ConvServices {
   virtual void epilogue(const ConvProblem& problem, const void* bias, const void* residual, void* y) = 0;
 };
 
-/// Dense convolutions on cuDNN with the meaning of `Backend`'s calls. Depthwise ones are refused.
+/// A plan as one of a task's ways.
+ConvWay way_of(const ConvPlanFacts& facts);
+
+/// Dense convolutions on cuDNN with the meaning of `Backend`'s calls, which refuse depthwise ones.
 class CudaConvs {
  public:
   /// `handle`, `services` and what `options.time` refers to have to outlive this.
@@ -34,12 +37,23 @@ class CudaConvs {
   /// gradient is f32.
   void run(const ConvRequest& request, const ConvPlan& plan, const ConvPointers& pointers);
 
+  /// Every engine that cuDNN offers for a task, also for a depthwise one, of which none is chosen.
+  std::vector<ConvWay> engines(const ConvTask& task);
+  /// One of them. Filters have the activations' type and lie as (K,R,S,C/groups), depthwise ones too, and results have
+  /// the type that the engine gives. Throws `Error` (device) where it is not offered.
+  std::function<void()> bind(const ConvTask& task, const std::string& engine, const ConvPointers& pointers);
+
   [[nodiscard]] ConvPlans& plans() { return plans_; }
 
  private:
+  /// The plan and what it leaves to an epilogue.
+  void execute(const ConvRequest& request, const ConvPlan& plan, const ConvPointers& pointers);
+
   cudnnContext* handle_;
   ConvServices& services_;
   ConvPlans plans_;
+  std::string asked_;                                    // the request that engines were last listed for
+  std::vector<std::shared_ptr<const ConvPlan>> listed_;  // of it
 };
 
 }  // namespace thaw::cuda

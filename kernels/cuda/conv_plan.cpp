@@ -2,15 +2,6 @@
 
 namespace thaw::cuda {
 
-std::string_view name_of(ConvDirection direction) {
-  switch (direction) {
-    case ConvDirection::forward: return "forward";
-    case ConvDirection::data: return "data";
-    case ConvDirection::filter: return "filter";
-  }
-  return "?";
-}
-
 std::string ConvRequest::text() const {
   std::string out = problem.text();
   out += ' ';

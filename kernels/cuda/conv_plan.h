@@ -7,14 +7,11 @@
 #include <string_view>
 #include <vector>
 
-#include "kernels/problem.h"
+#include "kernels/conv_ways.h"
 
 struct cudnnContext;  // cudnnHandle_t is a pointer to one
 
 namespace thaw::cuda {
-
-enum class ConvDirection : std::uint8_t { forward, data, filter };
-std::string_view name_of(ConvDirection direction);  ///< "forward", "data", "filter"
 
 /// What an engine may do. By default f32 is computed in f32, and the same input gives the same bits every time.
 struct ConvRules {
@@ -36,15 +33,9 @@ struct ConvRequest {
 ConvRequest make_request(const ConvProblem& problem, ConvDirection direction, const ConvRules& rules);
 
 /// Device pointers of one execution. The types are those of the problem's activations for x, w, dy and residual, f32
-/// for the bias and `ConvPlanFacts::output` for what is written.
-struct ConvPointers {
-  const void* x = nullptr;         ///< (N,H,W,C): forward, filter
-  const void* w = nullptr;         ///< (K,R,S,C/groups): forward, data
-  const void* dy = nullptr;        ///< (N,P,Q,K): data, filter
-  const void* bias = nullptr;      ///< (K): forward, where the plan is whole and the problem has one
-  const void* residual = nullptr;  ///< (N,P,Q,K): as the bias
-  void* out = nullptr;             ///< y, dx or dw
-};
+/// for the bias and `ConvPlanFacts::output` for what is written. Filters are (K,R,S,C/groups), depthwise ones too; bias
+/// and residual are given where the plan is whole.
+using ConvPointers = ConvOperands;
 
 struct ConvPlanFacts {
   /// The form of the graph and cuDNN's name of the engine with its settings, e.g. `whole:eng7_k2=3`. Unique among the

@@ -27,6 +27,18 @@ const ConvPlan& ConvPlans::find(const ConvProblem& problem, ConvDirection direct
   return *plan;
 }
 
+std::vector<std::shared_ptr<const ConvPlan>> ConvPlans::offered(const ConvProblem& problem, ConvDirection direction,
+                                                                std::string_view engine) {
+  std::vector<std::shared_ptr<const ConvPlan>> plans;
+  std::set<std::string> seen;  // heuristics name an engine more than once
+  planner_->for_each_plan(make_request(problem, direction, options_.rules), engine,
+                          [&](std::shared_ptr<const ConvPlan> plan) {
+                            if (seen.insert(plan->facts().engine).second) plans.push_back(std::move(plan));
+                            return true;
+                          });
+  return plans;
+}
+
 std::vector<std::string> ConvPlans::notes() const {
   std::vector<std::string> all = choices_.notes();
   all.insert(all.end(), notes_.begin(), notes_.end());

@@ -26,6 +26,9 @@ class ConvPlans {
 
   /// Throws `Error` (device) naming the request and the reason where no engine computes it.
   const ConvPlan& find(const ConvProblem& problem, ConvDirection direction);
+  /// Every plan that the planner offers, in its order and each engine once, or those of one engine only. Made anew.
+  std::vector<std::shared_ptr<const ConvPlan>> offered(const ConvProblem& problem, ConvDirection direction,
+                                                       std::string_view engine = {});
   /// Writes the chosen engines. Throws `Error` (failed).
   void save() { choices_.save(); }
 

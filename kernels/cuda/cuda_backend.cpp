@@ -34,7 +34,8 @@ CudaBackend::CudaBackend(int device, const BackendOptions& options, MakeLibrary 
       memory_(gpu_, options.poison),
       tickets_(memory_, most_tickets * sizeof(unsigned)),
       step_size_(memory_, sizeof(float)),
-      library_(make_library == nullptr ? nullptr : make_library(gpu_, memory_, options)) {
+      library_(make_library == nullptr ? nullptr : make_library(gpu_, memory_, options)),
+      ways_(gpu_, memory_, *this, library_.get()) {
   gpu_.fill(tickets_.data(), 0, tickets_.bytes());
 }
 

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "kernels/backend.h"
+#include "kernels/cuda/cuda_conv_ways.h"
 #include "kernels/cuda/device_memory.h"
 #include "kernels/cuda/gpu.h"
 #include "kernels/cuda/kernels.h"
@@ -12,7 +13,7 @@ namespace thaw {
 
 /// The GPU backend: dense convolutions and layers by cuDNN and cuBLASLt, everything else by thaw's own kernels. Without
 /// a library (in the emulation) own kernels do all of it.
-class CudaBackend : public Backend, private cuda::Workspace {
+class CudaBackend : public Backend, public HasConvWays, public HasClockWatch, private cuda::Workspace {
  public:
   /// With `options.poison`, memory is guarded (`DeviceMemory`). `make_library` may be null.
   using MakeLibrary = std::unique_ptr<cuda::Library> (*)(cuda::Gpu& gpu, cuda::DeviceMemory& memory,
@@ -45,6 +46,8 @@ class CudaBackend : public Backend, private cuda::Workspace {
   void conv_backward_filter(const ConvProblem& problem, const void* x, const void* dy, void* dw, void* dbias) override;
   std::shared_ptr<const PackedConv> pack_conv(const ConvProblem& problem, const void* w, const void* bias) override;
   void conv_forward_packed(const ConvProblem& problem, const PackedConv& packed, const ConvForward& args) override;
+  ConvWays& conv_ways() override { return ways_; }
+  std::unique_ptr<ClockWatch> clock_watch() override { return gpu_.clock_watch(); }
 
   void norm_forward(const NormProblem& problem, const NormForward& args) override;
   void norm_backward(const NormProblem& problem, const NormBackward& args) override;
@@ -103,6 +106,7 @@ class CudaBackend : public Backend, private cuda::Workspace {
   cuda::Block tickets_;
   cuda::Block step_size_;
   std::unique_ptr<cuda::Library> library_;
+  cuda::CudaConvWays ways_;
 };
 
 }  // namespace thaw

@@ -1,5 +1,7 @@
 #include "kernels/cuda/gpu.h"
 
+#include "kernels/cuda/gpu_clocks.h"
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -132,6 +134,15 @@ class EventStopwatch : public Stopwatch {
 }  // namespace
 
 std::unique_ptr<Stopwatch> Gpu::stopwatch() { return std::make_unique<EventStopwatch>(state_->stream); }
+
+std::unique_ptr<ClockWatch> Gpu::clock_watch() {
+  int ordinal = 0;
+  char address[32] = {};
+  THAW_CUDA(cudaGetDevice(&ordinal));
+  THAW_CUDA(cudaDeviceGetPCIBusId(address, sizeof address, ordinal));
+  ReadClocks read = open_gpu_clocks(address);
+  return read == nullptr ? nullptr : std::make_unique<ThrottleWatch>(std::move(read));
+}
 
 void* Gpu::take(std::size_t bytes) {
   void* block = nullptr;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "kernels/backend.h"
+#include "kernels/clock_watch.h"
 #include "kernels/cuda/device.h"
 
 namespace thaw::cuda {
@@ -47,6 +48,8 @@ class Gpu : public RawMemory {
   void replay(const Recording& recording);
   /// By the device's own clock; null where it has none.
   std::unique_ptr<Stopwatch> stopwatch();
+  /// Null where nothing is known of the clocks.
+  std::unique_ptr<ClockWatch> clock_watch();
 
  private:
   struct State;

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "kernels/backend.h"
+#include "kernels/conv_ways.h"
 
 namespace thaw::cuda {
 
@@ -20,6 +21,15 @@ class Library {
                              void* y) = 0;
   virtual bool dense_backward_data(const DenseProblem& problem, const void* weights, const void* dy, void* dx) = 0;
   virtual bool dense_backward_weights(const DenseProblem& problem, const void* x, const void* dy, float* dw) = 0;
+  /// Every engine that the library has for a task, also for a depthwise one (then none is chosen), best first by its
+  /// own judgement.
+  virtual std::vector<ConvWay> conv_engines(const ConvTask& task) = 0;
+  /// One of them, ready to run: filters have the activations' type and lie as (K,R,S,C/groups) even where that is 1,
+  /// and results have the type `ConvWay::result`.
+  virtual std::function<void()> bind_conv(const ConvTask& task, const std::string& engine,
+                                          const ConvOperands& operands) = 0;
+  /// The type that the library's result has in the backend's own call of a task.
+  virtual Dtype conv_result(const ConvTask& task) = 0;
   /// Plans made so far.
   [[nodiscard]] virtual std::int64_t plans() const = 0;
 };

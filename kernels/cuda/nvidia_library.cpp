@@ -83,6 +83,15 @@ class NvidiaLibrary : public Library {
   bool dense_backward_weights(const DenseProblem& problem, const void* x, const void* dy, float* dw) override {
     return dense_.backward_weights(problem, x, dy, dw);
   }
+  std::vector<ConvWay> conv_engines(const ConvTask& task) override { return convs_.engines(task); }
+  std::function<void()> bind_conv(const ConvTask& task, const std::string& engine,
+                                  const ConvOperands& operands) override {
+    return convs_.bind(task, engine, operands);
+  }
+  Dtype conv_result(const ConvTask& task) override {
+    if (!has_plan(task.problem, task.direction)) return stored_result(task);
+    return convs_.plans().find(task.problem, task.direction).facts().output;
+  }
   [[nodiscard]] std::int64_t plans() const override { return made_ + dense_.plans(); }
 
  private:

@@ -123,6 +123,57 @@ TEST(Bench, WritesItsFilesAndComparesThem) {
   EXPECT_THAT(outcome.out, HasSubstr("1 SAME, 1 FASTER, 1 SLOWER, 0 UNSURE"));
 }
 
+TEST(Bench, ComparesEveryWayOfAConvolutionWithTheOwnKernel) {
+  const nlohmann::json report =
+      quick_json({"depthwise", "n2c16h7w7_r3:f32", "--all-plans", "--dir", "fwd,wgrad", "--batch", "1"});
+  ASSERT_EQ(report["rows"].size(), 4U);
+  EXPECT_EQ(report["rows"][0]["plan"]["engine"], "own");
+  EXPECT_TRUE(report["rows"][0]["plan"]["chosen"]);
+  EXPECT_EQ(report["rows"][1]["plan"]["engine"], "oneDNN");
+  EXPECT_DOUBLE_EQ(report["rows"][1]["plan"]["against_best_cold"].get<double>(), 1);
+  for (const nlohmann::json& row : report["rows"]) EXPECT_TRUE(row["good"]) << row;
+  ASSERT_EQ(report["own_against_best"]["rows"].size(), 2U);
+  EXPECT_GT(report["own_against_best"]["hot"].get<double>(), 0);
+}
+
+TEST(Bench, PrintsPlansInATableOfTheirOwnWithTheChosenOneMarked) {
+  const Outcome outcome = call(quick({"depthwise", "n2c16h7w7_r3:f32", "--all-plans", "--dir", "dgrad"}));
+  EXPECT_EQ(outcome.code, 0) << outcome.out << outcome.err;
+  for (const char* part : {"n2c16h7w7_k16r3s3g16p1:f32 dgrad, 1 of a step", "against best", "*  own", "   oneDNN",
+                           "depthwise loops", "geometric mean", "sum      1 calls"}) {
+    EXPECT_THAT(outcome.out, HasSubstr(part));
+  }
+}
+
+TEST(Bench, MeasuresOnePlanByItsNameAndNamesTheNearest) {
+  const nlohmann::json report = quick_json({"depthwise", "n2c16h7w7_r3:f32", "--plan", "oneDNN", "--dir", "fwd"});
+  ASSERT_EQ(report["rows"].size(), 1U);
+  EXPECT_THAT(report["rows"][0]["repro"].get<std::string>(), HasSubstr("--plan 'oneDNN'"));
+  const Outcome other = call(quick({"depthwise", "n2c16h7w7_r3:f32", "--plan", "oneDN", "--dir", "fwd"}));
+  EXPECT_EQ(other.code, exit_usage);
+  EXPECT_THAT(other.err, HasSubstr("has no plan 'oneDN'; did you mean 'oneDNN'?"));
+}
+
+TEST(Bench, SaysOfADeviceThatItHasOneWayOnly) {
+  const Outcome outcome = call(quick({"conv", "n1c8h6w6_k8r1s1:f32", "--all-plans"}, "reference"));
+  EXPECT_EQ(outcome.code, exit_device);
+  EXPECT_THAT(outcome.err, HasSubstr("the device reference computes convolutions in one way only"));
+}
+
+TEST(Bench, ComparesPlansOfTheSameNameOnly) {
+  const TempFolder folder;
+  ASSERT_EQ(
+      call(quick({"depthwise", "n2c16h7w7_r3:f32", "--all-plans", "--dir", "fwd", "--out", folder.at("a.json")})).code,
+      0);
+  const Outcome outcome =
+      call({"bench", "compare", folder.at("a.json"), folder.at("a.json"), "--json", "--margin", "100"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  const nlohmann::json rows = nlohmann::json::parse(outcome.out)["rows"];
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0]["plan"], "own");
+  EXPECT_EQ(rows[1]["plan"], "oneDNN");
+}
+
 TEST(Bench, AStepIsTimedByPhaseAndByKind) {
   const Outcome outcome =
       call({"bench", "step", "--net", "mobilenet_v3_small", "--size", "32", "--batch", "2", "--dtype", "f32",

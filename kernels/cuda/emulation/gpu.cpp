@@ -55,6 +55,7 @@ std::unique_ptr<Recording> Gpu::record(const std::function<void()>& work) {
 }
 
 std::unique_ptr<Stopwatch> Gpu::stopwatch() { return nullptr; }
+std::unique_ptr<ClockWatch> Gpu::clock_watch() { return nullptr; }
 
 void Gpu::replay(const Recording& recording) {
   for (const auto& call : dynamic_cast<const CallRecording&>(recording).calls) call();
