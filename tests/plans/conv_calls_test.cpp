@@ -141,6 +141,61 @@ TEST_F(ConvCalls, WidenAFilterGradientThatComesNarrow) {
   EXPECT_THAT(services_.live, IsEmpty());
 }
 
+std::vector<std::string> names_of(const std::vector<ConvWay>& ways, bool chosen_only) {
+  std::vector<std::string> names;
+  for (const ConvWay& way : ways) {
+    if (way.chosen || !chosen_only) names.push_back(way.name);
+  }
+  return names;
+}
+
+TEST_F(ConvCalls, ListEveryEngineOnceWithTheOneThatARunTakes) {
+  library_.engines.insert(library_.engines.begin() + 1, library_.engines.front());
+  library_.engines[2].notes = {"FFT"};
+  CudaConvs calls = convs();
+  const std::vector<ConvWay> ways = calls.engines({.problem = problem(Dtype::bf16)});
+  EXPECT_THAT(names_of(ways, false), ElementsAre("whole:a", "whole:b", "bare:c"));
+  EXPECT_THAT(names_of(ways, true), ElementsAre("whole:a"));
+  EXPECT_EQ(ways.at(0).workspace_bytes, 64U);
+  EXPECT_FALSE(ways.at(0).transformed);
+  EXPECT_TRUE(ways.at(1).transformed);
+  EXPECT_THAT(ways.at(2).notes, ElementsAre("then an epilogue"));
+}
+
+TEST_F(ConvCalls, ListEnginesOfADepthwiseProblemAndChooseNone) {
+  ConvProblem depthwise = ConvProblem::parse("n2c8h6w6_k8r3s3p1");
+  depthwise.groups = 8;
+  CudaConvs calls = convs();
+  const std::vector<ConvWay> ways = calls.engines({.problem = depthwise, .direction = ConvDirection::filter});
+  EXPECT_THAT(names_of(ways, false), ElementsAre("whole:a", "whole:b", "bare:c"));
+  EXPECT_THAT(names_of(ways, true), IsEmpty());
+}
+
+TEST_F(ConvCalls, RunAnEngineThatIsBoundWithoutCasts) {
+  library_.engines = {{.engine = "bf16:d", .workspace_bytes = 64, .output = Dtype::bf16}};
+  CudaConvs calls = convs();
+  const ConvTask task{.problem = problem(Dtype::bf16), .direction = ConvDirection::filter};
+  EXPECT_EQ(calls.engines(task).at(0).result, Dtype::bf16);
+  const auto run = calls.bind(task, "bf16:d", {.x = &x_, .dy = &y_, .out = &w_});
+  EXPECT_THAT(library_.executions, IsEmpty());
+  run();
+  run();
+  EXPECT_EQ(library_.executions.size(), 2U);
+  EXPECT_EQ(execution().pointers.out, &w_);
+  EXPECT_THAT(services_.log, ElementsAre("allocate 64", "allocate 64"));
+  EXPECT_THAT(services_.live, IsEmpty());
+}
+
+TEST_F(ConvCalls, FinishABareEngineThatIsBoundWithTheEpilogue) {
+  CudaConvs calls = convs();
+  calls.bind({.problem = problem(Dtype::f32)}, "bare:c",
+             {.x = &x_, .w = &w_, .bias = &bias_, .residual = &residual_, .out = &y_})();
+  EXPECT_EQ(execution().engine, "bare:c");
+  EXPECT_EQ(execution().pointers.bias, nullptr);
+  EXPECT_EQ(services_.epilogue_bias, &bias_);
+  EXPECT_THROW(calls.bind({.problem = problem(Dtype::f32)}, "whole:z", {}), Error);
+}
+
 TEST_F(ConvCalls, RefuseDepthwiseProblemsByName) {
   ConvProblem depthwise = ConvProblem::parse("n2c8h6w6_k8r3s3p1");
   depthwise.groups = 8;
