@@ -15,6 +15,12 @@ struct CudaPackedConv : PackedConv {
   cuda::Block bias;
 };
 
+/// Recorded work, and how many filters had copies then.
+struct CudaRecording : Recording {
+  std::unique_ptr<Recording> work;
+  std::uint64_t copies = 0;
+};
+
 std::size_t floats(std::int64_t count) { return static_cast<std::size_t>(count) * sizeof(float); }
 
 }  // namespace
@@ -32,6 +38,7 @@ CudaBackend::CudaBackend(int device, const BackendOptions& options, MakeLibrary 
       guarded_(options.poison),
       gpu_(device),
       memory_(gpu_, options.poison),
+      copies_(gpu_, memory_),
       tickets_(memory_, most_tickets * sizeof(unsigned)),
       step_size_(memory_, sizeof(float)),
       library_(make_library == nullptr ? nullptr : make_library(gpu_, memory_, options)),
@@ -55,14 +62,30 @@ void CudaBackend::require_running(std::string_view call) const {
        "[cuda] {} cannot be recorded: it happens once, a recording often; do it before the recording", call);
 }
 
+void CudaBackend::release(void* block) noexcept {
+  copies_.forget(block, memory_.bytes_of(block));
+  memory_.release(block);
+}
+
 void CudaBackend::upload(void* device, const void* host, std::size_t bytes) {
   require_running("an upload");
   gpu_.upload(device, host, bytes);
+  copies_.refresh(device, bytes);
 }
 
 void CudaBackend::download(void* host, const void* device, std::size_t bytes) {
   require_running("a download");
   gpu_.download(host, device, bytes);
+}
+
+void CudaBackend::copy(void* to, const void* from, std::size_t bytes) {
+  gpu_.copy(to, from, bytes);
+  copies_.refresh(to, bytes);
+}
+
+void CudaBackend::zero(void* device, std::size_t bytes) {
+  gpu_.fill(device, 0, bytes);
+  copies_.refresh(device, bytes);
 }
 
 void CudaBackend::synchronize() {
@@ -80,13 +103,21 @@ std::unique_ptr<Recording> CudaBackend::record(const std::function<void()>& work
   if (!can_record()) return Backend::record(work);
   recording_ = true;
   try {
-    auto recording = gpu_.record(work);
+    auto recording = std::make_unique<CudaRecording>();
+    recording->copies = copies_.made();
+    recording->work = gpu_.record(work);
     recording_ = false;
     return recording;
   } catch (...) {
     recording_ = false;
     throw;
   }
+}
+
+void CudaBackend::replay(const Recording& recording) {
+  const auto& own = dynamic_cast<const CudaRecording&>(recording);
+  gpu_.replay(*own.work);
+  copies_.refresh_younger(own.copies);
 }
 
 void CudaBackend::set_step_size(double step_size) {
@@ -115,9 +146,15 @@ void CudaBackend::check_dtype(std::string_view call, Dtype dtype) const {
 
 const void* CudaBackend::narrowed(Dtype dtype, std::int64_t count, const void* w, cuda::Block& narrow) {
   if (dtype == Dtype::f32) return w;
-  narrow = cuda::Block(memory_, static_cast<std::size_t>(count) * size_of(dtype));
-  cuda::cast(stream(), Dtype::f32, dtype, count, w, narrow.data());
+  if (const void* copy = copies_.find(w, count)) return copy;
+  narrow = cast_filter(dtype, count, w);
   return narrow.data();
+}
+
+cuda::Block CudaBackend::cast_filter(Dtype dtype, std::int64_t count, const void* w) {
+  cuda::Block out(memory_, static_cast<std::size_t>(count) * size_of(dtype));
+  cuda::cast(stream(), Dtype::f32, dtype, count, w, out.data());
+  return out;
 }
 
 void CudaBackend::conv_forward(const ConvProblem& problem, const ConvForward& args) {
@@ -167,8 +204,8 @@ std::shared_ptr<const PackedConv> CudaBackend::pack_conv(const ConvProblem& prob
     packed->bias = cuda::Block(memory_, floats(problem.k));
     gpu_.copy(packed->bias.data(), bias, floats(problem.k));
   }
-  if (library_ != nullptr && !problem.depthwise()) {
-    narrowed(problem.dtype, problem.filter_size(), packed->filter.data(), packed->narrow);
+  if (library_ != nullptr && !problem.depthwise() && problem.dtype != Dtype::f32) {
+    packed->narrow = cast_filter(problem.dtype, problem.filter_size(), packed->filter.data());
   }
   return packed;
 }

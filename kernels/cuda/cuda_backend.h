@@ -5,6 +5,7 @@
 #include "kernels/backend.h"
 #include "kernels/cuda/cuda_conv_ways.h"
 #include "kernels/cuda/device_memory.h"
+#include "kernels/cuda/filter_copies.h"
 #include "kernels/cuda/gpu.h"
 #include "kernels/cuda/kernels.h"
 #include "kernels/cuda/library.h"
@@ -27,18 +28,18 @@ class CudaBackend : public Backend, public HasConvWays, public HasClockWatch, pr
   [[nodiscard]] BackendStats stats() const override;
 
   void* allocate(std::size_t bytes) override { return memory_.allocate(bytes); }
-  void release(void* block) noexcept override { memory_.release(block); }
+  void release(void* block) noexcept override;
   void upload(void* device, const void* host, std::size_t bytes) override;
   void download(void* host, const void* device, std::size_t bytes) override;
-  void copy(void* to, const void* from, std::size_t bytes) override { gpu_.copy(to, from, bytes); }
-  void zero(void* device, std::size_t bytes) override { gpu_.fill(device, 0, bytes); }
+  void copy(void* to, const void* from, std::size_t bytes) override;
+  void zero(void* device, std::size_t bytes) override;
   /// Also reports what guarded memory noticed.
   void synchronize() override;
   std::unique_ptr<Stopwatch> stopwatch() override;
   /// Guarded memory goes back to the device, so that a recording would run on addresses that are gone.
   [[nodiscard]] bool can_record() const override { return !guarded_; }
   std::unique_ptr<Recording> record(const std::function<void()>& work) override;
-  void replay(const Recording& recording) override { gpu_.replay(recording); }
+  void replay(const Recording& recording) override;
   void set_step_size(double step_size) override;
 
   void conv_forward(const ConvProblem& problem, const ConvForward& args) override;
@@ -90,8 +91,10 @@ class CudaBackend : public Backend, public HasConvWays, public HasClockWatch, pr
   void check_dtype(std::string_view call, Dtype dtype) const;
   /// Throws `Error` (device) while a recording is made.
   void require_running(std::string_view call) const;
-  /// The filter as the library wants it: the master itself, or a copy in the activations' type in `narrow`.
+  /// The filter as the library wants it: the master itself or its copy in the activations' type, which is made in
+  /// `narrow` where the filter does not train.
   const void* narrowed(Dtype dtype, std::int64_t count, const void* w, cuda::Block& narrow);
+  cuda::Block cast_filter(Dtype dtype, std::int64_t count, const void* w);
 
   /// Where optimizer calls read their step size, which is set now unless the call is being recorded.
   const float* step_size_of_call(double step_size);
@@ -101,6 +104,7 @@ class CudaBackend : public Backend, public HasConvWays, public HasClockWatch, pr
   bool recording_ = false;
   cuda::Gpu gpu_;
   cuda::DeviceMemory memory_;
+  cuda::FilterCopies copies_;
   cuda::Block scratch_;
   cuda::Block held_;
   cuda::Block tickets_;

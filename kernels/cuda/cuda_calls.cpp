@@ -100,12 +100,12 @@ void CudaBackend::softmax_cross_entropy(Dtype master, int n, int classes, const 
 
 void CudaBackend::adam(Dtype master, std::span<const UpdateSlot> slots, const AdamStep& step) {
   if (master != Dtype::f32) not_offered("adam", name_of(master));
-  cuda::adam(stream(), slots, step, step_size_of_call(step.step_size()));
+  cuda::adam(stream(), copies_.join(slots, recording_), step, step_size_of_call(step.step_size()));
 }
 
 void CudaBackend::sgd(Dtype master, std::span<const UpdateSlot> slots, const SgdStep& step) {
   if (master != Dtype::f32) not_offered("sgd", name_of(master));
-  cuda::sgd(stream(), slots, step, step_size_of_call(step.lr));
+  cuda::sgd(stream(), copies_.join(slots, recording_), step, step_size_of_call(step.lr));
 }
 
 }  // namespace thaw

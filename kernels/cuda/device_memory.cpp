@@ -78,6 +78,14 @@ void DeviceMemory::release(void* block) noexcept {
   }
 }
 
+std::size_t DeviceMemory::bytes_of(void* block) const noexcept {
+  if (block == nullptr) return 0;
+  const std::scoped_lock lock(mutex_);
+  const std::size_t band = guard_ ? kBand : 0;
+  const auto found = pieces_.find(static_cast<std::byte*>(block) - band);
+  return found == pieces_.end() || !found->second.used ? 0 : found->second.size - 2 * band;
+}
+
 std::byte* DeviceMemory::fresh_range(std::size_t size) {
   auto* range = static_cast<std::byte*>(raw_.take(size));
   if (range == nullptr) return nullptr;

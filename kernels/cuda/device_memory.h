@@ -31,6 +31,8 @@ class DeviceMemory {
   /// where the device is full.
   void* allocate(std::size_t bytes);
   void release(void* block) noexcept;
+  /// Bytes of a block in use, at least as many as were asked for; 0 where there is none at this address.
+  [[nodiscard]] std::size_t bytes_of(void* block) const noexcept;
   /// Throws `Error` (failed) where a kernel wrote outside a block, live or released.
   void check();
   [[nodiscard]] BackendStats stats() const;

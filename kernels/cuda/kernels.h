@@ -12,6 +12,12 @@
 
 namespace thaw::cuda {
 
+/// A parameter of an optimizer's launch; `narrow` gets the new values of w in bf16 where it is not null.
+struct ParameterUpdate {
+  UpdateSlot slot;
+  bf16* narrow = nullptr;
+};
+
 /// Memory between two launches, and the device that it is on.
 class Workspace {
  public:
@@ -72,7 +78,7 @@ void softmax_cross_entropy(Stream stream, int n, int classes, const float* logit
                            double gradient_scale, float* probabilities, float* dlogits, LossSums* sums);
 // Every parameter in as few launches as their number allows (384 each). `step_size` is read on the device, so that a
 // recorded call can run with another one; it takes the place of the step's learning rate and number.
-void adam(Stream stream, std::span<const UpdateSlot> slots, const AdamStep& step, const float* step_size);
-void sgd(Stream stream, std::span<const UpdateSlot> slots, const SgdStep& step, const float* step_size);
+void adam(Stream stream, std::span<const ParameterUpdate> updates, const AdamStep& step, const float* step_size);
+void sgd(Stream stream, std::span<const ParameterUpdate> updates, const SgdStep& step, const float* step_size);
 
 }  // namespace thaw::cuda

@@ -68,14 +68,14 @@ __global__ void cross_entropy(int n, int classes, const float* logits, const std
   *sums = total;
 }
 
-// All parameters in one launch: the table of slots is the kernel's argument (sm_70 and later take 32 KiB of them), and
+// All parameters in one launch: the table of them is the kernel's argument (sm_70 and later take 32 KiB of them), and
 // block b works on a piece of the slot that `first_block` gives it.
 
 constexpr int kSlots = 384;
 constexpr int kPiece = 4096;  // elements of a block
 
-struct SlotTable {
-  UpdateSlot slots[kSlots];
+struct UpdateTable {
+  ParameterUpdate updates[kSlots];
   int first_block[kSlots + 1];
   int count;
 };
@@ -103,7 +103,7 @@ struct Sgd {
 };
 
 template <class Rule>
-__global__ void update(SlotTable table, Rule rule) {
+__global__ void update(UpdateTable table, Rule rule) {
   const auto block = static_cast<int>(blockIdx.x);
   int low = 0;
   int high = table.count;
@@ -115,23 +115,27 @@ __global__ void update(SlotTable table, Rule rule) {
       high = middle;
     }
   }
-  const UpdateSlot& slot = table.slots[low];
+  const UpdateSlot& slot = table.updates[low].slot;
+  bf16* narrow = table.updates[low].narrow;
   const Index first = Index{block - table.first_block[low]} * kPiece;
   const Index end = first + kPiece < slot.count ? first + kPiece : slot.count;
-  for (Index i = first + threadIdx.x; i < end; i += blockDim.x) rule(slot, i);
+  for (Index i = first + threadIdx.x; i < end; i += blockDim.x) {
+    rule(slot, i);
+    if (narrow != nullptr) narrow[i] = from_float<bf16>(static_cast<const float*>(slot.w)[i]);
+  }
 }
 
 template <class Rule>
-void update_all(Stream stream, const char* name, std::span<const UpdateSlot> slots, const Rule& rule) {
-  for (std::size_t done = 0; done < slots.size();) {
-    SlotTable table;
+void update_all(Stream stream, const char* name, std::span<const ParameterUpdate> updates, const Rule& rule) {
+  for (std::size_t done = 0; done < updates.size();) {
+    UpdateTable table;
     table.count = 0;
     table.first_block[0] = 0;
-    for (; done < slots.size() && table.count < kSlots; ++done) {
-      if (slots[done].count == 0) continue;
-      table.slots[table.count] = slots[done];
-      table.first_block[table.count + 1] =
-          table.first_block[table.count] + static_cast<int>(ceil_div(slots[done].count, kPiece));
+    for (; done < updates.size() && table.count < kSlots; ++done) {
+      const Index count = updates[done].slot.count;
+      if (count == 0) continue;
+      table.updates[table.count] = updates[done];
+      table.first_block[table.count + 1] = table.first_block[table.count] + static_cast<int>(ceil_div(count, kPiece));
       ++table.count;
     }
     if (table.count == 0) return;
@@ -148,14 +152,14 @@ void softmax_cross_entropy(Stream stream, int n, int classes, const float* logit
          gradient_scale, probabilities, dlogits, sums);
 }
 
-void adam(Stream stream, std::span<const UpdateSlot> slots, const AdamStep& step, const float* step_size) {
-  update_all(stream, "adam", slots,
+void adam(Stream stream, std::span<const ParameterUpdate> updates, const AdamStep& step, const float* step_size) {
+  update_all(stream, "adam", updates,
              Adam{step_size, static_cast<float>(1 - step.beta1), static_cast<float>(1 - step.beta2),
                   static_cast<float>(step.epsilon)});
 }
 
-void sgd(Stream stream, std::span<const UpdateSlot> slots, const SgdStep& step, const float* step_size) {
-  update_all(stream, "sgd", slots, Sgd{step_size, static_cast<float>(step.momentum), step.nesterov});
+void sgd(Stream stream, std::span<const ParameterUpdate> updates, const SgdStep& step, const float* step_size) {
+  update_all(stream, "sgd", updates, Sgd{step_size, static_cast<float>(step.momentum), step.nesterov});
 }
 
 }  // namespace thaw::cuda

@@ -211,6 +211,7 @@ THAW_UNSEEN void Block::run_fiber() {
 const dim3& thread_index() { return block().thread(); }
 
 THAW_UNSEEN void run(const char* name, dim3 grid, dim3 size, const std::function<void()>& body) {
+  if (launches != nullptr) launches->emplace_back(name);
   gridDim = grid;
   blockDim = size;
   for (unsigned z = 0; z < grid.z; ++z) {

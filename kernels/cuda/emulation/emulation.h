@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 #include <vector>
 
 // Runs kernels on the host: blocks one after the other, the threads of a block as fibers that change only where they
@@ -50,6 +51,9 @@ namespace thaw::cuda {
 struct Stream {};
 
 namespace emulation {
+
+/// While it is not null, the names of the kernels that run are noted there.
+inline std::vector<std::string>* launches = nullptr;
 
 /// `body` once for every thread of every block.
 void run(const char* name, dim3 grid, dim3 block, const std::function<void()>& body);
