@@ -76,6 +76,7 @@ std::string to_table(const PlanReport& report) {
                  report.cut);
   fmt::format_to(line, "weights      {}\ngradients    {}\noptimizer    {} (Adam)\n", bytes_text(m.weights),
                  bytes_text(m.gradients), bytes_text(m.optimizer));
+  if (m.filter_copies > 0) fmt::format_to(line, "filters      {} more in bf16\n", bytes_text(m.filter_copies));
   fmt::format_to(line, "activations  {} kept for the backward pass\n", bytes_text(m.saved));
   fmt::format_to(line, "workspace    {} at most, with cast filters\n", bytes_text(report.largest_scratch()));
   fmt::format_to(line, "prefix       {} at once\nstep         {} at once\n", bytes_text(m.prefix_peak),
@@ -108,6 +109,7 @@ nlohmann::json to_json(const PlanReport& report) {
            {{"weights", m.weights},
             {"gradients", m.gradients},
             {"optimizer", m.optimizer},
+            {"filter_copies", m.filter_copies},
             {"saved", m.saved},
             {"prefix_peak", m.prefix_peak},
             {"step_peak", m.step_peak},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 namespace thaw {
 
@@ -51,6 +52,29 @@ void RecordingBackend::release(void* block) noexcept {
   if (found == sizes_.end()) return;
   stats_.used_bytes -= found->second;
   sizes_.erase(found);
+  if (const auto copy = copies_.find(block); copy != copies_.end()) {
+    void* const narrow = copy->second;
+    copies_.erase(copy);
+    release(narrow);
+  }
+}
+
+std::size_t RecordingBackend::filter_copy_bytes() const {
+  return std::accumulate(copies_.begin(), copies_.end(), std::size_t{0}, [this](std::size_t sum, const auto& copy) {
+    return sum + (copy.second == nullptr ? 0 : sizes_.at(copy.second));
+  });
+}
+
+void RecordingBackend::want_copy(const ConvProblem& problem, const void* filter) {
+  if (problem.dtype == Dtype::bf16 && !problem.depthwise()) copies_.try_emplace(filter, nullptr);
+}
+
+void RecordingBackend::make_copies(std::span<const UpdateSlot> slots) {
+  for (const UpdateSlot& slot : slots) {
+    const auto found = copies_.find(slot.w);
+    if (found == copies_.end() || found->second != nullptr) continue;
+    found->second = allocate(static_cast<std::size_t>(slot.count) * sizeof(bf16));
+  }
 }
 
 void RecordingBackend::download(void* host, const void*, std::size_t bytes) { std::memset(host, 0, bytes); }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <unordered_map>
 
 #include "kernels/backend.h"
@@ -19,7 +20,8 @@ struct ConvCall {
 
 /// A backend that computes nothing and has no memory: addresses are handed out and counted but lead nowhere, values
 /// that are read are zeros. A step of any network in any batch takes milliseconds and tells what it would ask of a real
-/// one. Blocks are counted in multiples of 512 bytes, as CUDA's pools hand them out.
+/// one. Blocks are counted in multiples of 512 bytes, as CUDA's pools hand them out. As on CUDA, a filter that a
+/// convolution in bf16 takes and an optimizer updates has a bf16 copy beside it from its first update on.
 class RecordingBackend : public Backend {
  public:
   /// Distinct calls since `clear_calls`, in order of their first appearance.
@@ -27,6 +29,8 @@ class RecordingBackend : public Backend {
   void clear_calls() { calls_.clear(); }
   /// Forgets the peak: it is now what is in use.
   void reset_peak() { stats_.peak_bytes = stats_.used_bytes; }
+  /// Bytes of the filters' copies in bf16.
+  [[nodiscard]] std::size_t filter_copy_bytes() const;
 
   [[nodiscard]] std::string_view name() const override { return "recording"; }
   [[nodiscard]] DeviceInfo info() const override;
@@ -40,8 +44,12 @@ class RecordingBackend : public Backend {
   void copy(void*, const void*, std::size_t) override {}
   void zero(void*, std::size_t) override {}
 
-  void conv_forward(const ConvProblem& problem, const ConvForward&) override { note(problem, ConvCallKind::forward); }
-  void conv_backward_data(const ConvProblem& problem, const void*, const void*, void*) override {
+  void conv_forward(const ConvProblem& problem, const ConvForward& args) override {
+    want_copy(problem, args.w);
+    note(problem, ConvCallKind::forward);
+  }
+  void conv_backward_data(const ConvProblem& problem, const void* w, const void*, void*) override {
+    want_copy(problem, w);
     note(problem, ConvCallKind::data);
   }
   void conv_backward_filter(const ConvProblem& problem, const void*, const void*, void*, void*) override {
@@ -74,16 +82,19 @@ class RecordingBackend : public Backend {
   void sum_squares(Dtype, std::int64_t, const void*, double*) override {}
   void softmax_cross_entropy(Dtype, int, int, const void*, const std::int32_t*, double, void*, void*,
                              LossSums*) override {}
-  void adam(Dtype, std::span<const UpdateSlot>, const AdamStep&) override {}
-  void sgd(Dtype, std::span<const UpdateSlot>, const SgdStep&) override {}
+  void adam(Dtype, std::span<const UpdateSlot> slots, const AdamStep&) override { make_copies(slots); }
+  void sgd(Dtype, std::span<const UpdateSlot> slots, const SgdStep&) override { make_copies(slots); }
 
  private:
   void note(const ConvProblem& problem, ConvCallKind kind);
+  void want_copy(const ConvProblem& problem, const void* filter);
+  void make_copies(std::span<const UpdateSlot> slots);
 
   std::vector<ConvCall> calls_;
   BackendStats stats_;
   std::uintptr_t next_ = std::uintptr_t{1} << 40;
   std::unordered_map<void*, std::size_t> sizes_;
+  std::map<const void*, void*> copies_;  // of filters; null where one is only wanted
 };
 
 }  // namespace thaw

@@ -61,6 +61,7 @@ StepRecord record_step(const StepQuestion& question) {
     record.memory.saved = run_step(*network, ctx, x, record.cut, *optimizer);
   }
   record.step = backend->conv_calls();
+  record.memory.filter_copies = backend->filter_copy_bytes();
   record.memory.step_peak = backend->stats().peak_bytes;
   return record;
 }

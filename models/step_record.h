@@ -21,12 +21,13 @@ struct StepQuestion {
 
 /// Bytes on the device. What is released within a step is reused, so the parts do not add up to `peak`.
 struct StepMemory {
-  std::size_t weights = 0;      ///< masters and norms' statistics
-  std::size_t gradients = 0;    ///< of everything that trains
-  std::size_t optimizer = 0;    ///< Adam's two moments of everything that trains
-  std::size_t saved = 0;        ///< activations that are kept for the backward pass
-  std::size_t prefix_peak = 0;  ///< most at once while the frozen prefix is computed
-  std::size_t step_peak = 0;    ///< most at once in a warm training step, all of the above included
+  std::size_t weights = 0;        ///< masters and norms' statistics
+  std::size_t gradients = 0;      ///< of everything that trains
+  std::size_t optimizer = 0;      ///< Adam's two moments of everything that trains
+  std::size_t filter_copies = 0;  ///< bf16 copies of the filters that train, where activations are bf16
+  std::size_t saved = 0;          ///< activations that are kept for the backward pass
+  std::size_t prefix_peak = 0;    ///< most at once while the frozen prefix is computed
+  std::size_t step_peak = 0;      ///< most at once in a warm training step, all of the above included
 
   [[nodiscard]] std::size_t peak() const { return std::max(prefix_peak, step_peak); }
 };

@@ -60,6 +60,28 @@ TEST_P(StepRecords, HoldWeightsGradientsAndMomentsWithinTheStepsPeak) {
   EXPECT_EQ(memory.prefix_peak, 0U);
 }
 
+TEST_P(StepRecords, HoldABf16CopyOfEachDenseFilterThatTrains) {
+  for (const char* unfreeze : {"none", "blocks:2", "all"}) {
+    StepQuestion asked = question(GetParam(), unfreeze);
+    const StepMemory in_f32 = record_step(asked).memory;
+    asked.dtype = Dtype::bf16;
+    const StepMemory in_bf16 = record_step(asked).memory;
+    const auto network = test::reference_model(GetParam(), {.size = 64, .head = {.classes = 5}});
+    apply_selection(*network, select_layers(*network, unfreeze), NormMode::train);
+    std::size_t elements = 0;
+    std::size_t filters = 0;
+    for (const Parameter* parameter : network->parameters.trainable()) {
+      if (parameter->shape().rank() != 4) continue;  // depthwise filters have three axes, dense layers run in f32
+      elements += static_cast<std::size_t>(parameter->count());
+      ++filters;
+    }
+    EXPECT_EQ(in_f32.filter_copies, 0U);
+    EXPECT_GE(in_bf16.filter_copies, 2 * elements);
+    EXPECT_LE(in_bf16.filter_copies, 2 * elements + 512 * filters) << "blocks are whole granules";
+    EXPECT_GT(in_bf16.step_peak, in_bf16.weights + in_bf16.optimizer + in_bf16.filter_copies + in_bf16.saved);
+  }
+}
+
 TEST_P(StepRecords, NeedLessMemoryTheMoreIsFrozen) {
   const std::size_t all = record_step(question(GetParam(), "all")).memory.step_peak;
   const std::size_t some = record_step(question(GetParam(), "blocks:2")).memory.step_peak;
