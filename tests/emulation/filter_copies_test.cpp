@@ -47,6 +47,9 @@ class NarrowLibrary : public Library {
     return conv_backward_data(problem.as_conv(), weights, dy, dx);
   }
   bool dense_backward_weights(const DenseProblem&, const void*, const void*, float*) override { return false; }
+  std::vector<ConvWay> conv_engines(const ConvTask&) override { return {}; }
+  std::function<void()> bind_conv(const ConvTask&, const std::string&, const ConvOperands&) override { return {}; }
+  Dtype conv_result(const ConvTask& task) override { return task.problem.dtype; }
   [[nodiscard]] std::int64_t plans() const override { return 0; }
 
  private:
