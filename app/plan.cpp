@@ -16,6 +16,7 @@ struct PlanOptions {
   std::string bn = "train";
   int size = 224;
   int classes = 5;
+  bool all_plans = false;
   bool json = false;
 };
 
@@ -58,7 +59,8 @@ PlanReport report_of(const PlanOptions& options) {
       requests.push_back(cuda::make_request(call.problem, direction_of(call.kind), {.tf32 = options.tf32}));
     }
   }
-  report.survey = cuda::survey_convs(options.gpu, requests);
+  const auto depth = options.all_plans ? cuda::SurveyDepth::all : cuda::SurveyDepth::recommended;
+  report.survey = cuda::survey_convs(options.gpu, requests, depth);
   for (std::size_t i = 0; i < report.calls.size(); ++i) report.calls[i].row = std::move(report.survey.rows[i]);
   report.survey.rows.clear();
   return report;
@@ -99,6 +101,8 @@ void add_plan(CLI::App& app, Action& action) {
   command->add_option("--dtype", options->dtype, "of activations: bf16 or f32");
   command->add_flag("--tf32", options->tf32, "tensor cores for f32, with products of 10 bits");
   command->add_option("--classes", options->classes, "of the transfer head");
+  command->add_flag("--all-plans", options->all_plans,
+                    "every engine that cuDNN offers, with workspace and notes, also where own kernels compute");
   add_json_option(command, options->json);
   set_action(command, options, action, run_plan);
 }

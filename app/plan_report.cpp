@@ -16,14 +16,38 @@ std::string engine_text(const cuda::SurveyRow& row) {
   return row.facts.engine.empty() ? "none" : row.facts.engine;
 }
 
+std::string workspace_text(std::size_t bytes) { return bytes > 0 ? bytes_text(bytes) : "-"; }
+
+/// What is to be said of an engine in a direction.
+std::string notes_text(const cuda::ConvPlanFacts& facts, ConvDirection direction) {
+  std::vector<std::string> parts = facts.notes;
+  if (!facts.whole) parts.emplace_back("then an epilogue");
+  if (direction == ConvDirection::filter && facts.output != Dtype::f32) parts.emplace_back("cast to f32");
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
 std::string remark(const PlannedCall& planned) {
   const cuda::SurveyRow& row = planned.row;
   if (row.own_kernel) return "";
   if (row.facts.engine.empty()) return row.reason;
-  std::vector<std::string> parts = row.facts.notes;
-  if (!row.facts.whole) parts.emplace_back("then an epilogue");
-  if (planned.call.kind == ConvCallKind::filter && row.facts.output != Dtype::f32) parts.emplace_back("cast to f32");
-  return fmt::format("{}", fmt::join(parts, ", "));
+  return notes_text(row.facts, row.request.direction);
+}
+
+/// Every engine of a request below its call, those that are not taken indented.
+void add_engines(Table& table, const cuda::SurveyRow& row) {
+  for (const cuda::ConvPlanFacts& facts : row.engines) {
+    if (facts.engine == row.facts.engine) continue;
+    table.add({"", "", "", "", "  " + facts.engine, workspace_text(facts.workspace_bytes),
+               notes_text(facts, row.request.direction)});
+  }
+}
+
+nlohmann::json json_of(const cuda::ConvPlanFacts& facts) {
+  return {{"engine", facts.engine},
+          {"fused", facts.whole},
+          {"output", name_of(facts.output)},
+          {"workspace_bytes", facts.workspace_bytes},
+          {"notes", facts.notes}};
 }
 
 nlohmann::json json_of(const PlannedCall& planned) {
@@ -38,8 +62,10 @@ nlohmann::json json_of(const PlannedCall& planned) {
                         {"output", name_of(row.facts.output)},
                         {"workspace_bytes", row.facts.workspace_bytes},
                         {"notes", row.facts.notes},
-                        {"reason", row.reason}};
+                        {"reason", row.reason},
+                        {"engines", nlohmann::json::array()}};
   if (!row.facts.engine.empty()) out["engine"] = row.facts.engine;
+  for (const cuda::ConvPlanFacts& facts : row.engines) out["engines"].push_back(json_of(facts));
   return out;
 }
 
@@ -62,7 +88,8 @@ std::string to_table(const PlanReport& report) {
     const cuda::SurveyRow& row = planned.row;
     table.add({planned.prefix ? "prefix" : "step", fmt::format("{}", planned.call.count),
                std::string(name_of(row.request.direction)), row.request.problem.text(), engine_text(row),
-               row.facts.workspace_bytes > 0 ? bytes_text(row.facts.workspace_bytes) : "-", remark(planned)});
+               workspace_text(row.facts.workspace_bytes), remark(planned)});
+    add_engines(table, row);
   }
   const StepQuestion& q = report.question;
   const StepMemory& m = report.memory;
@@ -91,7 +118,7 @@ nlohmann::json to_json(const PlanReport& report) {
   const StepQuestion& q = report.question;
   const StepMemory& m = report.memory;
   nlohmann::json calls = nlohmann::json::array();
-  std::transform(report.calls.begin(), report.calls.end(), std::back_inserter(calls), json_of);
+  for (const PlannedCall& planned : report.calls) calls.push_back(json_of(planned));
   return {{"model", q.model},
           {"size", q.options.size},
           {"batch", q.batch},

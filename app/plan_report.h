@@ -36,8 +36,9 @@ std::string to_table(const PlanReport& report);
 
 /// Keys: `model, size, batch, dtype, tf32, unfreeze, bn, cut`; `gpu, cudnn, gpu_memory_bytes, driver`; `convolutions[]`
 /// with `problem, direction, part` ("prefix" or "step"), `count, engine` (null where there is none), `own_kernel,
-/// fused, output, workspace_bytes, notes[], reason`; `memory` with `weights, gradients, optimizer, filter_copies,
-/// saved, prefix_peak, step_peak, scratch, total` in bytes; `fits, without_engine`.
+/// fused, output, workspace_bytes, notes[], reason, engines[]` (filled with `--all-plans`, each with `engine, fused,
+/// output, workspace_bytes, notes[]`); `memory` with `weights, gradients, optimizer, filter_copies, saved,
+/// prefix_peak, step_peak, scratch, total` in bytes; `fits, without_engine`.
 nlohmann::json to_json(const PlanReport& report);
 
 }  // namespace thaw

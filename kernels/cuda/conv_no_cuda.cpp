@@ -4,7 +4,7 @@
 
 namespace thaw::cuda {
 
-ConvSurvey survey_convs(const std::string&, std::span<const ConvRequest>) {
+ConvSurvey survey_convs(const std::string&, std::span<const ConvRequest>, SurveyDepth) {
   fail(ErrorKind::device,
        "[plan] this build of thaw has no CUDA, and without its cuDNN nobody can be asked for engines; configure with "
        "-DTHAW_CUDA=ON where nvcc is installed (cmake --preset cuda)");

@@ -15,6 +15,8 @@ struct SurveyRow {
   bool own_kernel = false;   ///< depthwise: not cuDNN's business
   ConvPlanFacts facts = {};  ///< of cuDNN's engine; its name is empty where there is none
   std::string reason = {};   ///< why there is none
+  /// Every engine that cuDNN offers, the recommended one first, where all were asked for; of depthwise requests too.
+  std::vector<ConvPlanFacts> engines = {};
 
   [[nodiscard]] bool possible() const { return own_kernel || !facts.engine.empty(); }
   /// What the call takes beside its operands: workspace, and copies of the filter in another type.
@@ -32,8 +34,13 @@ struct ConvSurvey {
   std::vector<SurveyRow> rows = {};
 };
 
-/// Asks cuDNN for the engine that it would recommend for each request. `gpu` is a name or a file (conv_device.h).
-/// Throws `Error`: (device) in a build without CUDA, (usage) or (data) as `find_device`.
-ConvSurvey survey_convs(const std::string& gpu, std::span<const ConvRequest> requests);
+enum class SurveyDepth : std::uint8_t {
+  recommended,  ///< the engine that a run would take without timing
+  all,          ///< every engine that is offered
+};
+
+/// Asks cuDNN for the engine that it would recommend for each request, or for all that it has. `gpu` is a name or a
+/// file (conv_device.h). Throws `Error`: (device) in a build without CUDA, (usage) or (data) as `find_device`.
+ConvSurvey survey_convs(const std::string& gpu, std::span<const ConvRequest> requests, SurveyDepth depth);
 
 }  // namespace thaw::cuda

@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 
+#include "app/plan_report.h"
 #include "tests/app/support.h"
 
 namespace thaw::testing {
@@ -15,6 +16,23 @@ TEST(Plan, SaysOfABuildWithoutCudaThatNobodyCanBeAsked) {
   EXPECT_EQ(outcome.code, exit_device);
   EXPECT_THAT(outcome.err, HasSubstr("this build of thaw has no CUDA"));
   EXPECT_EQ(outcome.out, "");
+}
+
+TEST(Plan, ListsTheEnginesThatWereAskedForBelowTheOneThatIsTaken) {
+  const ConvProblem problem = ConvProblem::parse("n2c8h6w6_k4r3s3p1:bf16");
+  cuda::SurveyRow row{.request = cuda::make_request(problem, ConvDirection::forward, {})};
+  row.facts = {.engine = "whole:a", .workspace_bytes = 1 << 20};
+  row.engines = {row.facts, {.engine = "bare:b", .notes = {"Winograd"}, .whole = false}};
+  PlanReport report;
+  report.calls = {{.call = {.problem = problem}, .row = row}};
+  const std::string table = to_table(report);
+  EXPECT_THAT(table, HasSubstr("  bare:b"));
+  EXPECT_THAT(table, HasSubstr("Winograd, then an epilogue"));
+  EXPECT_EQ(table.find("whole:a"), table.rfind("whole:a")) << "the engine that is taken has the call's line";
+  const nlohmann::json conv = to_json(report)["convolutions"][0];
+  ASSERT_EQ(conv["engines"].size(), 2U);
+  EXPECT_EQ(conv["engines"][1]["engine"], "bare:b");
+  EXPECT_FALSE(conv["engines"][1]["fused"]);
 }
 
 TEST(Plan, ChecksItsOptionsFirst) {

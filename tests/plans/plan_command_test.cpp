@@ -1,6 +1,8 @@
 // `thaw plan` as its user calls it.
 #include <gmock/gmock.h>
 
+#include <set>
+
 #include "tests/app/support.h"
 
 namespace thaw::testing {
@@ -35,6 +37,19 @@ TEST(PlanCommand, TellsTheEngineOfEveryConvolutionAndTheMemory) {
   EXPECT_EQ(memory["total"].get<std::size_t>(),
             std::max(memory["prefix_peak"].get<std::size_t>(), memory["step_peak"].get<std::size_t>()) +
                 memory["scratch"].get<std::size_t>());
+}
+
+TEST(PlanCommand, ListsEveryEngineOfEveryConvolutionWhereAllAreAskedFor) {
+  for (const auto& conv : plan({"--unfreeze", "blocks:3"})["convolutions"]) EXPECT_TRUE(conv["engines"].empty());
+  for (const auto& conv : plan({"--unfreeze", "blocks:3", "--all-plans"})["convolutions"]) {
+    std::set<std::string> names;
+    for (const auto& engine : conv["engines"]) {
+      EXPECT_TRUE(names.insert(engine["engine"].get<std::string>()).second) << engine << " is there twice";
+    }
+    EXPECT_GT(names.size(), 1U) << conv["problem"];
+    if (conv["own_kernel"].get<bool>()) continue;
+    EXPECT_EQ(conv["engines"][0]["engine"], conv["engine"]);
+  }
 }
 
 TEST(PlanCommand, NeedsMoreMemoryForALargerBatch) {
