@@ -78,6 +78,7 @@ std::vector<ConvWay> plans_of(const BenchOptions& options, Backend& backend, con
   }
   if (options.plan.empty()) return ways;
   std::vector<std::string> names;
+  names.reserve(ways.size());
   for (const ConvWay& way : ways) names.push_back(way.name);
   std::erase_if(ways, [&options](const ConvWay& way) { return way.name != options.plan; });
   if (!ways.empty()) return ways;
