@@ -10,16 +10,18 @@ SqueezeExcite::SqueezeExcite(const Scope& scope, const Shape& input_shape, int s
       expand(scope.layer(name + "_conv_1"), {.input = {1, 1, squeezed}, .filters = input.at(2), .bias = true}) {}
 
 Var SqueezeExcite::operator()(Context& ctx, const Var& x) const {
-  const std::int64_t n = x.shape()[0];
-  const Var pooled = reshape(ctx, global_average_pool(ctx, x), {n, 1, 1, input[2]});
-  ctx.observe(name + "_avg_pool", pooled.value());
-  const Var squeezed = activation(ctx, reduce(ctx, pooled), Act::relu);
-  ctx.observe(name + "_relu", squeezed.value());
-  const Var gate = activation(ctx, expand(ctx, squeezed), Act::hard_sigmoid);
-  ctx.observe(gate_name, gate.value(), 6.0);
-  Var y = scale_channels(ctx, x, gate);
-  ctx.observe(name + "_mul", y.value());
-  return y;
+  SqueezeExciteOutputs out = squeeze_excite(ctx, x,
+                                            {.reduce = reduce.kernel->var(),
+                                             .reduce_bias = reduce.bias->var(),
+                                             .expand = expand.kernel->var(),
+                                             .expand_bias = expand.bias->var()});
+  ctx.observe(name + "_avg_pool", out.pooled.value());
+  ctx.observe(reduce.name, out.reduced.value());
+  ctx.observe(name + "_relu", out.squeezed.value());
+  ctx.observe(expand.name, out.expanded.value());
+  ctx.observe(gate_name, out.gate.value(), 6.0);
+  ctx.observe(name + "_mul", out.y.value());
+  return std::move(out.y);
 }
 
 void SqueezeExcite::list(LayerList& rows) const {

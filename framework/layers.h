@@ -149,7 +149,8 @@ class ConvNorm {
   mutable Folded folded_;  // a cache of a pure function of the parameters
 };
 
-/// Squeeze-and-excite: global average pool -> 1x1 conv + ReLU -> 1x1 conv + hard sigmoid -> channel-wise product.
+/// Squeeze-and-excite: global average pool -> 1x1 conv + ReLU -> 1x1 conv + hard sigmoid -> channel-wise product. One
+/// op, whose two convolutions are layers of their own for everything but the call.
 struct SqueezeExcite {
   /// Keras lists relu6(x + 3), six times the gate, under `gate_name`.
   SqueezeExcite(const Scope& scope, const Shape& input, int squeezed, std::string gate_name);

@@ -63,6 +63,24 @@ Var add(Context& ctx, const Var& x, const Var& y);
 /// x (N,H,W,C) times gate (N,C), broadcast over the pixels.
 Var scale_channels(Context& ctx, const Var& x, const Var& gate);
 
+/// Filters (K,1,1,C) and (C,1,1,K) with their biases, master-typed.
+struct SqueezeExciteWeights {
+  Var reduce, reduce_bias;
+  Var expand, expand_bias;
+};
+
+/// y, and what lies before it: (N,1,1,C) or (N,1,1,K) each, undefined where nothing records or observes.
+struct SqueezeExciteOutputs {
+  Var pooled;
+  Var reduced, squeezed;  ///< before and behind the ReLU
+  Var expanded, gate;     ///< before and behind the hard sigmoid
+  Var y;                  ///< (N,H,W,C)
+};
+
+/// x (N,H,W,C) times the hard sigmoid of a layer of the ReLU of a layer of its channels' means: one backend call, whose
+/// way back is that of the ops that it stands for.
+SqueezeExciteOutputs squeeze_excite(Context& ctx, const Var& x, const SqueezeExciteWeights& weights);
+
 /// The same values in another dtype.
 Var cast(Context& ctx, const Var& x, Dtype dtype);
 

@@ -1,4 +1,5 @@
 #include "framework/ops.h"
+#include "framework/ops_record.h"
 #include "kernels/error.h"
 
 namespace thaw {
@@ -34,9 +35,13 @@ Var conv2d(Context& ctx, const Var& x, const Var& w, const Var& bias, const Conv
                                       .w = w.value().data(),
                                       .bias = bias.defined() ? bias.value().data() : nullptr,
                                       .y = y.data()});
+  return record_conv2d(ctx, problem, x, w, bias, y);
+}
+
+Var record_conv2d(Context& ctx, const ConvProblem& problem, const Var& x, const Var& w, const Var& bias,
+                  const Tensor& y) {
   const Var out = ctx.output(y, {&x, &w, &bias});
   if (!out.wants_grad()) return out;
-
   const bool wants_filter = w.wants_grad() || bias.wants_grad();
   const Tensor saved_x = wants_filter ? x.value() : Tensor();
   const Tensor saved_w = x.wants_grad() ? w.value() : Tensor();

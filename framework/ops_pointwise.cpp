@@ -1,4 +1,5 @@
 #include "framework/ops.h"
+#include "framework/ops_record.h"
 #include "kernels/error.h"
 #include "kernels/pointwise.h"
 
@@ -8,6 +9,10 @@ Var activation(Context& ctx, const Var& x, Act act) {
   if (act == Act::linear) return x;
   const Tensor y = Tensor::empty(ctx.backend, x.shape(), x.value().dtype());
   ctx.backend->act_forward(act, y.dtype(), y.numel(), x.value().data(), y.data());
+  return record_activation(ctx, act, x, y);
+}
+
+Var record_activation(Context& ctx, Act act, const Var& x, const Tensor& y) {
   const Var out = ctx.output(y, {&x});
   if (!out.wants_grad()) return out;
   ctx.tape->record("activation", {x.value()}, out,
@@ -44,6 +49,10 @@ Var scale_channels(Context& ctx, const Var& x, const Var& gate) {
       .n = x.shape().at(0), .hw = x.shape().at(1) * x.shape().at(2), .c = x.shape().at(3), .dtype = x.value().dtype()};
   const Tensor y = Tensor::empty(ctx.backend, x.shape(), problem.dtype);
   ctx.backend->scale_forward(problem, x.value().data(), gate.value().data(), y.data());
+  return record_scale(ctx, problem, x, gate, y);
+}
+
+Var record_scale(Context& ctx, const ScaleProblem& problem, const Var& x, const Var& gate, const Tensor& y) {
   const Var out = ctx.output(y, {&x, &gate});
   if (!out.wants_grad()) return out;
   const Tensor saved_x = gate.wants_grad() ? x.value() : Tensor();

@@ -1,4 +1,5 @@
 #include "framework/ops.h"
+#include "framework/ops_record.h"
 #include "kernels/error.h"
 
 namespace thaw {
@@ -9,13 +10,23 @@ Var run_pool(Context& ctx, const Var& x, const PoolProblem& problem, const Shape
   problem.check();
   const bool max = problem.kind == PoolKind::max;
   const Tensor y = Tensor::empty(ctx.backend, out_shape, problem.dtype);
-  const Var out = ctx.output(y, {&x});
-  const Tensor indices = max && out.wants_grad() ? Tensor::empty(ctx.backend, out_shape, Dtype::i32) : Tensor();
+  const Tensor indices = max && ctx.wants_grad({&x}) ? Tensor::empty(ctx.backend, out_shape, Dtype::i32) : Tensor();
   ctx.backend->pool_forward(problem, x.value().data(), y.data(),
                             indices.defined() ? indices.data_as<std::int32_t>() : nullptr);
+  return record_pool(ctx, problem, x, y, indices);
+}
+
+void check_picture(const char* op, const Shape& shape) {
+  if (shape.rank() != 4) fail(ErrorKind::usage, "[{}] wanted (N,H,W,C), found {}", op, shape.text());
+}
+
+}  // namespace
+
+Var record_pool(Context& ctx, const PoolProblem& problem, const Var& x, const Tensor& y, const Tensor& indices) {
+  const Var out = ctx.output(y, {&x});
   if (!out.wants_grad()) return out;
   ctx.tape->record(
-      max ? "max_pool" : "average_pool", {indices}, out,
+      problem.kind == PoolKind::max ? "max_pool" : "average_pool", {indices}, out,
       [backend = ctx.backend, problem, indices, x_shape = x.shape(), dx_slot = x.gradient()](const Tensor& dy) {
         const Tensor dx = Tensor::empty(backend, x_shape, problem.dtype);
         backend->pool_backward(problem, dy.data(), indices.defined() ? indices.data_as<std::int32_t>() : nullptr,
@@ -24,12 +35,6 @@ Var run_pool(Context& ctx, const Var& x, const PoolProblem& problem, const Shape
       });
   return out;
 }
-
-void check_picture(const char* op, const Shape& shape) {
-  if (shape.rank() != 4) fail(ErrorKind::usage, "[{}] wanted (N,H,W,C), found {}", op, shape.text());
-}
-
-}  // namespace
 
 Var pool2d(Context& ctx, const Var& x, const PoolOptions& options) {
   check_picture("pool2d", x.shape());

@@ -30,6 +30,26 @@ class SteadyStopwatch : public Stopwatch {
   std::chrono::steady_clock::time_point start_ = {};
 };
 
+/// An output that the caller wants, or memory in its place for as long as a call lasts.
+class Between {
+ public:
+  Between(Backend& backend, void* wanted, std::int64_t count, Dtype dtype)
+      : backend_(backend),
+        own_(wanted == nullptr ? backend.allocate(static_cast<std::size_t>(count) * size_of(dtype)) : nullptr),
+        data_(wanted == nullptr ? own_ : wanted) {}
+  ~Between() {
+    if (own_ != nullptr) backend_.release(own_);
+  }
+  Between(const Between&) = delete;
+  Between& operator=(const Between&) = delete;
+  [[nodiscard]] void* data() const { return data_; }
+
+ private:
+  Backend& backend_;
+  void* own_;
+  void* data_;
+};
+
 }  // namespace
 
 std::unique_ptr<Stopwatch> Backend::stopwatch() { return std::make_unique<SteadyStopwatch>(*this); }
@@ -104,6 +124,21 @@ void Backend::scale_forward(const ScaleProblem& problem, const void*, const void
 }
 void Backend::scale_backward(const ScaleProblem& problem, const void*, const void*, const void*, void*, void*) {
   not_offered("scale_backward", problem.text());
+}
+void Backend::squeeze_excite_forward(const SqueezeExciteProblem& problem, const SqueezeExciteForward& args) {
+  const std::int64_t few = std::int64_t{problem.n} * problem.k;
+  const std::int64_t many = std::int64_t{problem.n} * problem.c;
+  const Between pooled(*this, args.pooled, many, problem.dtype);
+  pool_forward(problem.pool(), args.x, pooled.data(), nullptr);
+  const Between squeezed(*this, args.squeezed, few, problem.dtype);
+  void* reduced = args.reduced == nullptr ? squeezed.data() : args.reduced;
+  conv_forward(problem.reduce(), {.x = pooled.data(), .w = args.reduce, .bias = args.reduce_bias, .y = reduced});
+  act_forward(Act::relu, problem.dtype, few, reduced, squeezed.data());
+  const Between gate(*this, args.gate, many, problem.dtype);
+  void* expanded = args.expanded == nullptr ? gate.data() : args.expanded;
+  conv_forward(problem.expand(), {.x = squeezed.data(), .w = args.expand, .bias = args.expand_bias, .y = expanded});
+  act_forward(Act::hard_sigmoid, problem.dtype, many, expanded, gate.data());
+  scale_forward(problem.scale(), args.x, gate.data(), args.y);
 }
 void Backend::cast(Dtype from, Dtype to, std::int64_t count, const void*, void*) {
   not_offered("cast", fmt::format("{} to {}", elements(from, count), name_of(to)));

@@ -69,6 +69,22 @@ struct NormBackward {
   }
 };
 
+/// What lies between is written where it is wanted, in the activations' type, so that it is what the separate calls
+/// would have written: an activation is one of the rounded number before it.
+struct SqueezeExciteForward {
+  const void* x = nullptr;            ///< (N,H,W,C) activations
+  const void* reduce = nullptr;       ///< (K,C) master
+  const void* reduce_bias = nullptr;  ///< (K) master
+  const void* expand = nullptr;       ///< (C,K) master
+  const void* expand_bias = nullptr;  ///< (C) master
+  void* pooled = nullptr;             ///< (N,C) activations
+  void* reduced = nullptr;            ///< (N,K), before its ReLU
+  void* squeezed = nullptr;           ///< (N,K), behind it
+  void* expanded = nullptr;           ///< (N,C), before its hard sigmoid
+  void* gate = nullptr;               ///< (N,C), behind it
+  void* y = nullptr;                  ///< (N,H,W,C), always wanted
+};
+
 /// What `softmax_cross_entropy` adds up, in device memory.
 struct LossSums {
   double loss = 0;           ///< sum over images of -log p(label), natural logarithm
@@ -149,6 +165,11 @@ class Backend {
   /// Whether activations can have this type.
   [[nodiscard]] virtual bool supports(Dtype dtype) const = 0;
   [[nodiscard]] virtual bool supports(const ConvProblem& problem) const { return supports(problem.dtype); }
+  /// Whether `squeeze_excite_forward` is work of its own here, rather than the calls that it stands for.
+  [[nodiscard]] virtual bool fuses(const SqueezeExciteProblem& problem) const {
+    (void)problem;
+    return false;
+  }
   [[nodiscard]] virtual BackendStats stats() const = 0;
 
   // Memory. Blocks are aligned to 64 bytes at least; contents start undefined.
@@ -215,6 +236,8 @@ class Backend {
   /// dx = dy gate; dgate (N,C) activations = sum over pixels of dy x. Each may be null; then gate or x may be null too.
   virtual void scale_backward(const ScaleProblem& problem, const void* x, const void* gate, const void* dy, void* dx,
                               void* dgate);
+  /// The one call with a default: where a backend does not fuse it, it makes the calls that it stands for.
+  virtual void squeeze_excite_forward(const SqueezeExciteProblem& problem, const SqueezeExciteForward& args);
   virtual void cast(Dtype from, Dtype to, std::int64_t count, const void* x, void* y);
   virtual void preprocess(const PreprocessProblem& problem, const void* pixels, void* y);
   [[nodiscard]] virtual bool can_resize() const { return false; }

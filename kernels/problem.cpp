@@ -205,4 +205,24 @@ std::string DenseProblem::text() const {
 
 std::string ScaleProblem::text() const { return fmt::format("scale_n{}hw{}c{}:{}", n, hw, c, name_of(dtype)); }
 
+PoolProblem SqueezeExciteProblem::pool() const {
+  return {.kind = PoolKind::average, .n = n, .c = c, .h = h, .w = w, .r = h, .s = w, .stride = 1, .dtype = dtype};
+}
+
+ConvProblem SqueezeExciteProblem::reduce() const { return {.n = n, .c = c, .k = k, .bias = true, .dtype = dtype}; }
+
+ConvProblem SqueezeExciteProblem::expand() const { return {.n = n, .c = k, .k = c, .bias = true, .dtype = dtype}; }
+
+ScaleProblem SqueezeExciteProblem::scale() const { return {.n = n, .hw = h * w, .c = c, .dtype = dtype}; }
+
+double SqueezeExciteProblem::bytes() const {
+  const double filters = 2.0 * static_cast<double>(reduce().filter_size()) + k + c;
+  return 3.0 * static_cast<double>(size()) * static_cast<double>(size_of(dtype)) +
+         filters * static_cast<double>(size_of(master_dtype(dtype)));
+}
+
+std::string SqueezeExciteProblem::text() const {
+  return fmt::format("squeeze_excite_n{}c{}h{}w{}k{}:{}", n, c, h, w, k, name_of(dtype));
+}
+
 }  // namespace thaw

@@ -137,6 +137,27 @@ struct ScaleProblem {
   [[nodiscard]] std::string text() const;
 };
 
+/// Squeeze-and-excite over (N,H,W,C): every channel's mean, a dense layer of it to K numbers with ReLU, one of those
+/// back to C with a hard sigmoid, and each pixel scaled by that. A call for all of it stands for six others.
+struct SqueezeExciteProblem {
+  int n = 1, c = 1, h = 1, w = 1;
+  int k = 1;  ///< squeezed channels
+  Dtype dtype = Dtype::f32;
+
+  [[nodiscard]] std::int64_t size() const { return std::int64_t{n} * h * w * c; }
+  // What it stands for, in their order; behind the convolutions an activation.
+  [[nodiscard]] PoolProblem pool() const;
+  [[nodiscard]] ConvProblem reduce() const;
+  [[nodiscard]] ConvProblem expand() const;
+  [[nodiscard]] ScaleProblem scale() const;
+  /// Multiplications and additions of the two layers.
+  [[nodiscard]] double flops() const { return reduce().flops() + expand().flops(); }
+  /// Least bytes moved: x is read for its mean and again to be scaled.
+  [[nodiscard]] double bytes() const;
+  /// `squeeze_excite_n32c960h7w7k240:bf16`
+  [[nodiscard]] std::string text() const;
+};
+
 /// Pixels (N,HW,3) RGB in 0..255 -> (x + offset[c]) * scale, channels reversed to BGR where asked.
 struct PreprocessProblem {
   int n = 1, hw = 1;

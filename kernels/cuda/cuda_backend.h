@@ -25,6 +25,7 @@ class CudaBackend : public Backend, public HasConvWays, public HasClockWatch, pr
   [[nodiscard]] std::string_view name() const override { return "cuda"; }
   [[nodiscard]] DeviceInfo info() const override;
   [[nodiscard]] bool supports(Dtype dtype) const override { return dtype == Dtype::f32 || dtype == Dtype::bf16; }
+  [[nodiscard]] bool fuses(const SqueezeExciteProblem& problem) const override { return supports(problem.dtype); }
   [[nodiscard]] BackendStats stats() const override;
 
   void* allocate(std::size_t bytes) override { return memory_.allocate(bytes); }
@@ -68,6 +69,7 @@ class CudaBackend : public Backend, public HasConvWays, public HasClockWatch, pr
   void scale_forward(const ScaleProblem& problem, const void* x, const void* gate, void* y) override;
   void scale_backward(const ScaleProblem& problem, const void* x, const void* gate, const void* dy, void* dx,
                       void* dgate) override;
+  void squeeze_excite_forward(const SqueezeExciteProblem& problem, const SqueezeExciteForward& args) override;
   void cast(Dtype from, Dtype to, std::int64_t count, const void* x, void* y) override;
   void preprocess(const PreprocessProblem& problem, const void* pixels, void* y) override;
   [[nodiscard]] bool can_resize() const override { return true; }

@@ -63,6 +63,11 @@ void CudaBackend::scale_backward(const ScaleProblem& problem, const void* x, con
   cuda::scale_backward(*this, problem, x, gate, dy, dx, dgate);
 }
 
+void CudaBackend::squeeze_excite_forward(const SqueezeExciteProblem& problem, const SqueezeExciteForward& args) {
+  check_dtype("squeeze_excite_forward", problem.dtype);
+  cuda::squeeze_excite_forward(*this, problem, args);
+}
+
 void CudaBackend::cast(Dtype from, Dtype to, std::int64_t count, const void* x, void* y) {
   cuda::cast(stream(), from, to, count, x, y);
 }

@@ -44,6 +44,8 @@ void resize_photos(Stream stream, int size, std::span<const PhotoCrop> crops, fl
 void scale_forward(Stream stream, const ScaleProblem& problem, const void* x, const void* gate, void* y);
 void scale_backward(Workspace& work, const ScaleProblem& problem, const void* x, const void* gate, const void* dy,
                     void* dx, void* dgate);
+/// Three launches.
+void squeeze_excite_forward(Workspace& work, const SqueezeExciteProblem& problem, const SqueezeExciteForward& args);
 /// y = act(y + bias + residual) in place: what a convolution's plan could not fuse. Bias (C) f32 and residual may be
 /// null.
 void epilogue(Stream stream, Act act, Dtype dtype, std::int64_t rows, int c, const float* bias, const void* residual,

@@ -3,9 +3,9 @@
 namespace thaw::tests {
 
 const std::vector<std::string>& op_families() {
-  static const std::vector<std::string> families = {"conv",    "depthwise", "norm",    "pool",     "dense",  "act",
-                                                    "add",     "scale",     "pad",     "cast",     "pixels", "photos",
-                                                    "dropout", "sums",      "softmax", "optimizer"};
+  static const std::vector<std::string> families = {
+      "conv", "depthwise", "norm",   "pool",   "dense",   "squeeze_excite", "act",     "add",      "scale",
+      "pad",  "cast",      "pixels", "photos", "dropout", "sums",           "softmax", "optimizer"};
   return families;
 }
 

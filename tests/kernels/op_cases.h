@@ -37,6 +37,7 @@ void run_norm(OpRun& run, NormProblem problem);
 void run_pool(OpRun& run, PoolProblem problem);
 void run_dense(OpRun& run, DenseProblem problem);
 void run_scale(OpRun& run, ScaleProblem problem);
+void run_squeeze_excite(OpRun& run, SqueezeExciteProblem problem);
 
 // The parts of the table, one a file.
 void add_conv_cases(Dtype dtype, std::vector<OpCase>& cases);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "tests/kernels/op_cases.h"
@@ -37,6 +38,13 @@ constexpr DenseProblem kDense[] = {
     {.n = 5, .c = 576, .k = 5, .bias = true},    {.n = 1, .c = 960, .k = 128, .bias = true, .act = Act::hard_swish},
     {.n = 32, .c = 100, .k = 17, .bias = false}, {.n = 3, .c = 72, .k = 24, .bias = true, .act = Act::relu},
     {.n = 2, .c = 1, .k = 1, .bias = true},      {.n = 7, .c = 33, .k = 1000, .bias = false, .act = Act::hard_sigmoid},
+};
+
+// The networks' kinds, blocks of the fused kernels that are full and not, and the least.
+constexpr SqueezeExciteProblem kSqueezeExcites[] = {
+    {.n = 3, .c = 72, .h = 5, .w = 7, .k = 24},    {.n = 2, .c = 960, .h = 7, .w = 7, .k = 240},
+    {.n = 9, .c = 40, .h = 4, .w = 3, .k = 10},    {.n = 11, .c = 67, .h = 3, .w = 2, .k = 17},
+    {.n = 1, .c = 130, .h = 14, .w = 13, .k = 33}, {.n = 1, .c = 1, .h = 1, .w = 1, .k = 1},
 };
 
 void add_norms(Dtype dtype, std::vector<OpCase>& cases) {
@@ -127,12 +135,45 @@ void run_dense(OpRun& run, DenseProblem problem) {
                                        problem.bias ? run.output(Role::master, "dbias", problem.k) : nullptr);
 }
 
+/// Everything wanted, and nothing but y.
+void run_squeeze_excite(OpRun& run, SqueezeExciteProblem problem) {
+  problem.dtype = run.dtype();
+  const std::int64_t weights = std::int64_t{problem.c} * problem.k;
+  const std::int64_t many = std::int64_t{problem.n} * problem.c;
+  const std::int64_t few = std::int64_t{problem.n} * problem.k;
+  const double reduce_limit = 1.7 / std::sqrt(problem.c);
+  const double expand_limit = 1.7 / std::sqrt(problem.k);
+  SqueezeExciteForward args;
+  // Whole pixels of -1 to 1: the product with a gate is not rounded once more behind the gate's own rounding.
+  std::vector<double> pixels = run.draw("x", problem.size(), {-1.5, 1.5}, run.tested());
+  for (double& pixel : pixels) pixel = std::clamp(std::round(pixel), -1.0, 1.0);
+  args.x = run.given("x", run.dtype(), pixels);
+  args.reduce = run.input(Role::weight, "reduce", weights, {-reduce_limit, reduce_limit});
+  args.reduce_bias = run.input(Role::master, "reduce bias", problem.k);
+  args.expand = run.input(Role::weight, "expand", weights, {-expand_limit, expand_limit});
+  args.expand_bias = run.input(Role::master, "expand bias", problem.c, {-4, 4});  // gates of 0 and of 1 among others
+  args.y = run.output(Role::activation, "only y", problem.size());
+  run.backend().squeeze_excite_forward(problem, args);
+  args.pooled = run.output(Role::activation, "pooled", many);
+  args.reduced = run.output(Role::activation, "reduced", few);
+  args.squeezed = run.output(Role::activation, "squeezed", few);
+  args.expanded = run.output(Role::activation, "expanded", many);
+  args.gate = run.output(Role::activation, "gate", many);
+  args.y = run.output(Role::activation, "y", problem.size());
+  run.backend().squeeze_excite_forward(problem, args);
+}
+
 void add_layer_cases(Dtype dtype, std::vector<OpCase>& cases) {
   add_norms(dtype, cases);
   for (PoolProblem problem : kPools) {
     problem.dtype = dtype;
     cases.push_back({"pool", problem.text(), problem.kind == PoolKind::max ? Exactness::integers : Exactness::never,
                      [problem](OpRun& run) { run_pool(run, problem); }});
+  }
+  for (SqueezeExciteProblem problem : kSqueezeExcites) {
+    problem.dtype = dtype;
+    cases.push_back({"squeeze_excite", problem.text(), Exactness::never,
+                     [problem](OpRun& run) { run_squeeze_excite(run, problem); }});
   }
   for (DenseProblem problem : kDense) {
     problem.dtype = dtype;
