@@ -113,7 +113,8 @@ int run_bench(const BenchOptions& options, Console& console) {
   const MeasureOptions measuring = measure_options_of(options);
   const std::optional<Ceilings> given = given_roof(options.roof);
   const Device device = open_device(options.device);
-  const std::vector<Request> requests = requests_of(options, device.dtype, options.device.dtype != "auto");
+  const std::vector<Request> requests =
+      requests_of(options, *device.backend, device.dtype, options.device.dtype != "auto");
   if (options.list) {
     print_requests(requests, options.json, console);
     return 0;

@@ -35,9 +35,10 @@ struct BenchOptions {
   std::string out, csv, html;  ///< files
 };
 
-/// The rows that are asked for, in order. Throws `Error`: (usage) for problems, directions and names that do not exist,
-/// (data) for a file that cannot be read.
-std::vector<microscope::Request> requests_of(const BenchOptions& options, Dtype standard, bool dtype_given);
+/// The rows that are asked for, in order, with the calls that a network makes on this backend. Throws `Error`: (usage)
+/// for problems, directions and names that do not exist, (data) for a file that cannot be read.
+std::vector<microscope::Request> requests_of(const BenchOptions& options, const Backend& backend, Dtype standard,
+                                             bool dtype_given);
 
 /// The ways of a request that --all-plans or --plan wants to be measured; none: as the backend chooses. Throws `Error`:
 /// (device) where there is but one, (usage) for a plan that is not among them.

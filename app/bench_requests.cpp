@@ -84,8 +84,11 @@ std::vector<std::string> read_problems(const std::string& path) {
 }
 
 /// The network's problems of this family, in the directions that are asked for.
-std::vector<Request> from_network(const BenchOptions& options, Dtype dtype, const std::vector<std::string>& wanted) {
-  std::vector<Request> rows = microscope::record_step(net_options_of(options, dtype));
+std::vector<Request> from_network(const BenchOptions& options, const Backend& backend, Dtype dtype,
+                                  const std::vector<std::string>& wanted) {
+  microscope::NetOptions net = net_options_of(options, dtype);
+  net.fuses = backend.fuses({.dtype = dtype});
+  std::vector<Request> rows = microscope::record_step(net);
   std::erase_if(rows, [&](const Request& row) {
     const bool other = options.family != "all" && row.family != options.family;
     return other || (!wanted.empty() && std::find(wanted.begin(), wanted.end(), row.direction) == wanted.end());
@@ -112,7 +115,8 @@ microscope::NetOptions net_options_of(const BenchOptions& options, Dtype dtype) 
           .dtype = dtype};
 }
 
-std::vector<Request> requests_of(const BenchOptions& options, Dtype standard, bool dtype_given) {
+std::vector<Request> requests_of(const BenchOptions& options, const Backend& backend, Dtype standard,
+                                 bool dtype_given) {
   const std::vector<std::string> wanted = directions_of(options);
   const bool listed = !options.problems.empty() || !options.batch_file.empty();
   if (listed && !options.net.empty()) {
@@ -122,7 +126,7 @@ std::vector<Request> requests_of(const BenchOptions& options, Dtype standard, bo
     fail(ErrorKind::usage, "nothing to measure: give {}--net",
          options.family == "all" ? "" : "problems, --batch-file or ");
   }
-  if (!options.net.empty()) return from_network(options, standard, wanted);
+  if (!options.net.empty()) return from_network(options, backend, standard, wanted);
   require_option(options.batch >= 0 && options.batch <= max_batch, "--batch", "1 to 65536 images", options.batch);
   microscope::Wishes wishes{.standard = standard};
   if (dtype_given) wishes.dtype = standard;

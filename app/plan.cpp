@@ -32,6 +32,7 @@ StepQuestion question_of(const PlanOptions& options) {
   question.unfreeze = options.unfreeze;
   question.norms = parse_norm_mode(options.bn);
   question.batch = options.batch;
+  question.fuses = true;
   question.dtype = parse_choice(options.dtype, "--dtype", {"f32", "bf16"}) == 0 ? Dtype::f32 : Dtype::bf16;
   return question;
 }
@@ -61,7 +62,11 @@ PlanReport report_of(const PlanOptions& options) {
   }
   const auto depth = options.all_plans ? cuda::SurveyDepth::all : cuda::SurveyDepth::recommended;
   report.survey = cuda::survey_convs(options.gpu, requests, depth);
-  for (std::size_t i = 0; i < report.calls.size(); ++i) report.calls[i].row = std::move(report.survey.rows[i]);
+  for (std::size_t i = 0; i < report.calls.size(); ++i) {
+    PlannedCall& planned = report.calls[i];
+    planned.row = std::move(report.survey.rows[i]);
+    if (planned.call.kind == ConvCallKind::part) planned.row = {.request = planned.row.request, .own_kernel = true};
+  }
   report.survey.rows.clear();
   return report;
 }

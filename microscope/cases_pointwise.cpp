@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/error.h"
@@ -11,16 +12,18 @@ namespace {
 
 constexpr std::string_view kExample =
     "act_relu_count100352, add_count100352, scale_n32hw49c960, cast_f32_to_bf16_count100352, "
-    "preprocess_n32hw50176+bgr:u8, softmax_n32k1000, dropout_count40960 or pad_n32h112w112c64p0.1.0.1";
+    "squeeze_excite_n32c960h7w7k240, preprocess_n32hw50176+bgr:u8, softmax_n32k1000, dropout_count40960 or "
+    "pad_n32h112w112c64p0.1.0.1";
 constexpr double kDropoutRate = 0.2;
 
-enum class Op { act, add, scale, cast, preprocess, softmax, dropout, pad };
+enum class Op { act, add, scale, squeeze_excite, cast, preprocess, softmax, dropout, pad };
 
 /// Any element-wise problem; only the fields of its op count.
 struct Problem {
   Op op = Op::act;
   Act act = Act::linear;
   int n = 1, h = 1, w = 1, c = 1;  // hw is h
+  int k = 1;                       // squeezed channels
   std::int64_t count = 1;
   bool bgr = false;
   Pad pad = {};
@@ -28,6 +31,9 @@ struct Problem {
   Dtype dtype = Dtype::f32;
   bool typed = false;
 
+  [[nodiscard]] SqueezeExciteProblem squeeze_excite() const {
+    return {.n = n, .c = c, .h = h, .w = w, .k = k, .dtype = dtype};
+  }
   [[nodiscard]] std::string text() const;
 };
 
@@ -36,6 +42,7 @@ std::string Problem::text() const {
     case Op::act: return fmt::format("act_{}_count{}:{}", name_of(act), count, name_of(dtype));
     case Op::add: return fmt::format("add_count{}:{}", count, name_of(dtype));
     case Op::scale: return fmt::format("scale_n{}hw{}c{}:{}", n, h, c, name_of(dtype));
+    case Op::squeeze_excite: return squeeze_excite().text();
     case Op::cast: return fmt::format("cast_{}_to_{}_count{}", name_of(from), name_of(dtype), count);
     case Op::preprocess:
       return fmt::format("preprocess_n{}hw{}{}:{}:{}", n, h, bgr ? "+bgr" : "", name_of(from), name_of(dtype));
@@ -83,6 +90,13 @@ Problem parse(std::string_view text) {
     parse_count(in, p);
   } else if (in.take("scale_")) {
     p = {.op = Op::scale, .n = in.field("n"), .h = in.field("hw"), .c = in.field("c")};
+  } else if (in.take("squeeze_excite_")) {
+    p.op = Op::squeeze_excite;
+    p.n = in.field("n");
+    p.c = in.field("c");
+    p.h = in.field("h");
+    p.w = in.field("w");
+    p.k = in.field("k");
   } else if (in.take("softmax_")) {
     p = {.op = Op::softmax, .n = in.field("n"), .c = in.field("k"), .typed = true};
   } else if (in.take("pad_")) {
@@ -179,6 +193,57 @@ void make_scale(const Problem& p, bool forward, Case& out) {
   };
 }
 
+/// Forward only: the way back is that of its parts.
+void make_squeeze_excite(const Problem& p, Case& out) {
+  const SqueezeExciteProblem problem = p.squeeze_excite();
+  const std::int64_t image = problem.size() / p.n;
+  const auto filter = [&](const char* name, int inputs) {
+    const double limit = 1.7 / std::sqrt(inputs);
+    Operand operand = between(-limit, limit, whole(name, Use::input, master_dtype(p.dtype), std::int64_t{p.c} * p.k));
+    operand.precision = p.dtype;  // backends may narrow filters
+    return operand;
+  };
+  const auto between_calls = [&](const char* name, int c) { return rows(name, Use::output, p.dtype, p.n, c); };
+  out.axis = "images";
+  out.extent = p.n;
+  out.flops = problem.flops();
+  out.work = out.flops + 10.0 * static_cast<double>(problem.size());
+  out.depth = std::max(p.h * p.w, p.c);
+  out.operands = {rows("x", Use::input, p.dtype, p.n, image),
+                  filter("reduce", p.c),
+                  whole("reduce bias", Use::input, master_dtype(p.dtype), p.k),
+                  filter("expand", p.k),
+                  whole("expand bias", Use::input, master_dtype(p.dtype), p.c),
+                  between_calls("pooled", p.c),
+                  between_calls("reduced", p.k),
+                  between_calls("squeezed", p.k),
+                  between_calls("expanded", p.c),
+                  between_calls("gate", p.c),
+                  rows("y", Use::output, p.dtype, p.n, image)};
+  // Pixels of -1 and 1: the product with a gate is not rounded once more behind the gate's own rounding.
+  out.mend = [](std::vector<HostArray>& arrays) {
+    HostArray& x = arrays.front();
+    for (std::int64_t i = 0; i < x.count(); ++i) x.set(i, x.at(i) < 0 ? -1 : 1);
+  };
+  out.bind = [problem](const Arguments& to) -> Bound {
+    SqueezeExciteProblem bound = problem;
+    bound.n = static_cast<int>(to.extent);
+    bound.dtype = to.dtype;
+    const SqueezeExciteForward args{.x = to.at[0],
+                                    .reduce = to.at[1],
+                                    .reduce_bias = to.at[2],
+                                    .expand = to.at[3],
+                                    .expand_bias = to.at[4],
+                                    .pooled = to.at[5],
+                                    .reduced = to.at[6],
+                                    .squeezed = to.at[7],
+                                    .expanded = to.at[8],
+                                    .gate = to.at[9],
+                                    .y = to.at[10]};
+    return [bound, args, &backend = to.backend] { backend.squeeze_excite_forward(bound, args); };
+  };
+}
+
 void make_preprocess(const Problem& p, Case& out) {
   const std::int64_t image = std::int64_t{p.h} * 3;
   out.axis = "images";
@@ -253,12 +318,14 @@ Case make(const std::string& text, const std::string& direction) {
     case Op::add: make_elements(p, forward, out); break;
     case Op::dropout: make_dropout(p, out); break;
     case Op::scale: make_scale(p, forward, out); break;
+    case Op::squeeze_excite: make_squeeze_excite(p, out); break;
     case Op::cast: make_cast(p, out); break;
     case Op::preprocess: make_preprocess(p, out); break;
     case Op::softmax: make_softmax(p, out); break;
     case Op::pad: make_pad(p, forward, out); break;
   }
   out.bytes = bytes_once(out.operands);
+  if (p.op == Op::squeeze_excite) out.bytes += bytes_once({out.operands.front()});  // for the mean, and to be scaled
   return out;
 }
 
@@ -285,7 +352,7 @@ std::vector<std::string> directions_of(const std::string& text) {
 
 Family pointwise_family() {
   return {.name = "pointwise",
-          .summary = "activations, sums, gates, casts, pixels, loss, dropout, padding",
+          .summary = "activations, sums, gates, squeeze-excites, casts, pixels, loss, dropout, padding",
           .example = "act_relu_count100352",
           .directions = {"fwd", "bwd"},
           .canonical = canonical,

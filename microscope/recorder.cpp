@@ -18,6 +18,7 @@ namespace {
 /// Writes down every call, as a request of `thaw bench`.
 class RequestRecorder : public RecordingBackend {
  public:
+  using RecordingBackend::RecordingBackend;
   std::vector<Request> requests;
 
   void conv_forward(const ConvProblem& p, const ConvForward&) override { conv(p, "fwd"); }
@@ -67,6 +68,10 @@ class RequestRecorder : public RecordingBackend {
   void scale_backward(const ScaleProblem& p, const void*, const void*, const void*, void*, void*) override {
     point(p.text(), "bwd");
   }
+  void squeeze_excite_forward(const SqueezeExciteProblem& p, const SqueezeExciteForward& args) override {
+    if (!fuses(p)) return Backend::squeeze_excite_forward(p, args);
+    point(p.text(), "fwd");
+  }
   void cast(Dtype from, Dtype to, std::int64_t count, const void*, void*) override {
     point(fmt::format("cast_{}_to_{}_count{}", name_of(from), name_of(to), count), "fwd");
   }
@@ -115,7 +120,7 @@ class RequestRecorder : public RecordingBackend {
 }  // namespace
 
 std::vector<Request> record_step(const NetOptions& options) {
-  const auto backend = std::make_shared<RequestRecorder>();
+  const auto backend = std::make_shared<RequestRecorder>(options.fuses);
   const HeadOptions head{.classes = options.classes, .dropout = 0.2};
   const auto net =
       build_model(options.model, backend, {.size = options.size, .head = head, .master = master_dtype(options.dtype)});

@@ -16,6 +16,7 @@ struct NetOptions {
   int size = 224;
   int classes = 5;
   Dtype dtype = Dtype::f32;
+  bool fuses = false;  ///< squeeze-excites are one call, as on CUDA
 };
 
 /// Every distinct problem of one training step with how often it is called, in the order of first calls. The network

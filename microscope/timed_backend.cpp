@@ -108,6 +108,11 @@ void TimedBackend::scale_backward(const ScaleProblem& p, const void* x, const vo
         [&] { inner_->scale_backward(p, x, gate, dy, dx, dgate); });
 }
 
+void TimedBackend::squeeze_excite_forward(const SqueezeExciteProblem& p, const SqueezeExciteForward& args) {
+  if (!fuses(p)) return Backend::squeeze_excite_forward(p, args);
+  timed("squeeze-excite forward", p.text(), p.flops(), p.bytes(), [&] { inner_->squeeze_excite_forward(p, args); });
+}
+
 void TimedBackend::cast(Dtype from, Dtype to, std::int64_t count, const void* x, void* y) {
   timed("cast", std::to_string(count), 0, bytes_of(count, from, 1) + bytes_of(count, to, 1),
         [&] { inner_->cast(from, to, count, x, y); });

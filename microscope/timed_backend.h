@@ -36,6 +36,7 @@ class TimedBackend : public Backend {
   [[nodiscard]] DeviceInfo info() const override { return inner_->info(); }
   [[nodiscard]] bool supports(Dtype dtype) const override { return inner_->supports(dtype); }
   [[nodiscard]] bool supports(const ConvProblem& problem) const override { return inner_->supports(problem); }
+  [[nodiscard]] bool fuses(const SqueezeExciteProblem& problem) const override { return inner_->fuses(problem); }
   [[nodiscard]] BackendStats stats() const override { return inner_->stats(); }
   void* allocate(std::size_t bytes) override { return inner_->allocate(bytes); }
   void release(void* block) noexcept override { inner_->release(block); }
@@ -68,6 +69,8 @@ class TimedBackend : public Backend {
   void scale_forward(const ScaleProblem& problem, const void* x, const void* gate, void* y) override;
   void scale_backward(const ScaleProblem& problem, const void* x, const void* gate, const void* dy, void* dx,
                       void* dgate) override;
+  /// As its parts where it is not fused.
+  void squeeze_excite_forward(const SqueezeExciteProblem& problem, const SqueezeExciteForward& args) override;
   void cast(Dtype from, Dtype to, std::int64_t count, const void* x, void* y) override;
   void preprocess(const PreprocessProblem& problem, const void* pixels, void* y) override;
   void dropout(Dtype dtype, std::int64_t count, float rate, std::uint64_t seed, const void* x, void* y) override;

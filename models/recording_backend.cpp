@@ -29,6 +29,7 @@ std::string_view name_of(ConvCallKind kind) {
     case ConvCallKind::fused: return "fused";
     case ConvCallKind::data: return "data";
     case ConvCallKind::filter: return "filter";
+    case ConvCallKind::part: return "part";
   }
   return "?";
 }
@@ -83,6 +84,12 @@ std::shared_ptr<const PackedConv> RecordingBackend::pack_conv(const ConvProblem&
   const std::size_t filter = static_cast<std::size_t>(problem.filter_size()) * size_of(problem.dtype);
   const std::size_t bias = static_cast<std::size_t>(problem.k) * size_of(master_dtype(problem.dtype));
   return std::make_shared<RecordedPack>(*this, filter + bias);
+}
+
+void RecordingBackend::squeeze_excite_forward(const SqueezeExciteProblem& problem, const SqueezeExciteForward& args) {
+  if (!fuses_) return Backend::squeeze_excite_forward(problem, args);
+  note(problem.reduce(), ConvCallKind::part);
+  note(problem.expand(), ConvCallKind::part);
 }
 
 void RecordingBackend::note(const ConvProblem& problem, ConvCallKind kind) {

@@ -8,8 +8,9 @@
 namespace thaw {
 
 /// What a network asked of its backend.
-enum class ConvCallKind : std::uint8_t { forward, fused, data, filter };
-std::string_view name_of(ConvCallKind kind);  ///< "forward", "fused", "data", "filter"
+/// `part`: forward, within a call for more than a convolution, and so not a library's business.
+enum class ConvCallKind : std::uint8_t { forward, fused, data, filter, part };
+std::string_view name_of(ConvCallKind kind);  ///< "forward", "fused", "data", "filter", "part"
 
 /// One distinct convolution call and how often it came.
 struct ConvCall {
@@ -24,6 +25,9 @@ struct ConvCall {
 /// convolution in bf16 takes and an optimizer updates has a bf16 copy beside it from its first update on.
 class RecordingBackend : public Backend {
  public:
+  /// `fuses`: squeeze-excites are one call, as on CUDA, and else those that it stands for.
+  explicit RecordingBackend(bool fuses = false) : fuses_(fuses) {}
+
   /// Distinct calls since `clear_calls`, in order of their first appearance.
   [[nodiscard]] const std::vector<ConvCall>& conv_calls() const { return calls_; }
   void clear_calls() { calls_.clear(); }
@@ -35,6 +39,7 @@ class RecordingBackend : public Backend {
   [[nodiscard]] std::string_view name() const override { return "recording"; }
   [[nodiscard]] DeviceInfo info() const override;
   [[nodiscard]] bool supports(Dtype) const override { return true; }
+  [[nodiscard]] bool fuses(const SqueezeExciteProblem&) const override { return fuses_; }
   [[nodiscard]] BackendStats stats() const override { return stats_; }
 
   void* allocate(std::size_t bytes) override;
@@ -75,6 +80,7 @@ class RecordingBackend : public Backend {
   void add(Dtype, std::int64_t, const void*, const void*, void*) override {}
   void scale_forward(const ScaleProblem&, const void*, const void*, void*) override {}
   void scale_backward(const ScaleProblem&, const void*, const void*, const void*, void*, void*) override {}
+  void squeeze_excite_forward(const SqueezeExciteProblem& problem, const SqueezeExciteForward& args) override;
   void cast(Dtype, Dtype, std::int64_t, const void*, void*) override {}
   void preprocess(const PreprocessProblem&, const void*, void*) override {}
   void dropout(Dtype, std::int64_t, float, std::uint64_t, const void*, void*) override {}
@@ -90,6 +96,7 @@ class RecordingBackend : public Backend {
   void want_copy(const ConvProblem& problem, const void* filter);
   void make_copies(std::span<const UpdateSlot> slots);
 
+  bool fuses_;
   std::vector<ConvCall> calls_;
   BackendStats stats_;
   std::uintptr_t next_ = std::uintptr_t{1} << 40;

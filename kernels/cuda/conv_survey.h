@@ -12,7 +12,7 @@ namespace thaw::cuda {
 /// How one request would be computed.
 struct SurveyRow {
   ConvRequest request;
-  bool own_kernel = false;   ///< depthwise: not cuDNN's business
+  bool own_kernel = false;   ///< depthwise, or part of a larger call: not cuDNN's business
   ConvPlanFacts facts = {};  ///< of cuDNN's engine; its name is empty where there is none
   std::string reason = {};   ///< why there is none
   /// Every engine that cuDNN offers, the recommended one first, where all were asked for; of depthwise requests too.

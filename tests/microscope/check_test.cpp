@@ -128,6 +128,7 @@ TEST(Check, EveryFamilyIsRightOnTheProcessor) {
       {"pointwise", "act_hard_sigmoid_count1001"},
       {"pointwise", "add_count1001"},
       {"pointwise", "scale_n3hw25c17"},
+      {"pointwise", "squeeze_excite_n3c17h5w4k7"},
       {"pointwise", "cast_bf16_to_f32_count77"},
       {"pointwise", "preprocess_n3hw35+bgr:u8"},
       {"pointwise", "preprocess_n3hw35"},

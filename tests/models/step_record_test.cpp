@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <numeric>
 
 #include "tests/models/step_prediction.h"
@@ -38,6 +39,24 @@ TEST_P(StepRecords, NoteTheCallsThatTheTablePredicts) {
     EXPECT_EQ(count(record.step, ConvCallKind::filter), expected.backward["conv_backward_filter"]);
     EXPECT_EQ(record.memory.saved, expected.saved_bytes);
   }
+}
+
+TEST_P(StepRecords, NoteTheConvolutionsOfFusedSqueezeExcitesAsParts) {
+  StepQuestion asked = question(GetParam(), "blocks:2");
+  const StepRecord apart = record_step(asked);
+  asked.fuses = true;
+  const StepRecord fused = record_step(asked);
+  const auto forward = [](const StepRecord& record, ConvCallKind kind) {
+    return count(record.prefix, kind) + count(record.step, kind);
+  };
+  EXPECT_EQ(forward(apart, ConvCallKind::part), 0);
+  const std::map<std::string, int> squeeze_excites = {
+      {"resnet50", 0}, {"mobilenet_v3_large", 8}, {"mobilenet_v3_small", 9}};
+  EXPECT_EQ(forward(fused, ConvCallKind::part), 2 * squeeze_excites.at(GetParam()));
+  EXPECT_EQ(forward(fused, ConvCallKind::part) + forward(fused, ConvCallKind::forward),
+            forward(apart, ConvCallKind::forward));
+  EXPECT_EQ(count(fused.step, ConvCallKind::data), count(apart.step, ConvCallKind::data));
+  EXPECT_EQ(fused.memory.saved, apart.memory.saved);
 }
 
 TEST_P(StepRecords, HaveTheBatchAndTypeThatWereAskedFor) {
