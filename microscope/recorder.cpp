@@ -69,7 +69,7 @@ class RequestRecorder : public RecordingBackend {
     point(p.text(), "bwd");
   }
   void squeeze_excite_forward(const SqueezeExciteProblem& p, const SqueezeExciteForward& args) override {
-    if (!fuses(p)) return Backend::squeeze_excite_forward(p, args);
+    if (!fuses(p)) return RecordingBackend::squeeze_excite_forward(p, args);
     point(p.text(), "fwd");
   }
   void cast(Dtype from, Dtype to, std::int64_t count, const void*, void*) override {
