@@ -39,8 +39,9 @@ void add_gpu_options(CLI::App* command, Options& options) {
   command->add_flag("--tf32", options.tf32, "on a GPU: f32 products with mantissas of 10 bits, on tensor cores");
   command->add_flag("--fast", options.fast,
                     "on a GPU: algorithms that do not repeat bit by bit, where they are faster");
-  command->add_flag("--autotune", options.autotune,
-                    "on a GPU: choose each convolution's algorithm by timing; choices are kept in the cache folder");
+  command->add_flag(
+      "--autotune", options.autotune,
+      "on a GPU: choose how each convolution and norm is computed by timing; choices are kept in the cache folder");
 }
 
 void add_device_options(CLI::App* command, DeviceOptions& options);

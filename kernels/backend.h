@@ -273,7 +273,7 @@ struct BackendOptions {
   // What a GPU's libraries may do; the others ignore it.
   bool tf32 = false;      ///< f32 products on tensor cores, with mantissas of 10 bits
   bool fast = false;      ///< algorithms that add up in no fixed order
-  bool autotune = false;  ///< choose convolutions by timing each once; choices are kept in the cache folder
+  bool autotune = false;  ///< choose how convolutions and norms are computed by timing; kept in the cache folder
 };
 
 /// The devices of this build and machine, best first: CUDA devices where there are any, then "cpu", then "reference".

@@ -8,23 +8,6 @@ namespace thaw::cuda {
 
 namespace {
 
-/// A block that lives as long as the call that it is for.
-class Scratch {
- public:
-  Scratch(ConvServices& services, std::size_t bytes)
-      : services_(services), block_(bytes > 0 ? services.allocate(bytes) : nullptr) {}
-  ~Scratch() {
-    if (block_ != nullptr) services_.release(block_);
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  [[nodiscard]] void* get() const { return block_; }
-
- private:
-  ConvServices& services_;
-  void* block_;
-};
-
 /// A filter in the activations' type: the caller's own where it has that type, else a cast copy.
 class CastFilter {
  public:

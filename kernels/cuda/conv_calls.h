@@ -2,16 +2,13 @@
 
 #include "kernels/backend.h"
 #include "kernels/cuda/conv_plans.h"
+#include "kernels/cuda/scratch.h"
 
 namespace thaw::cuda {
 
 /// What convolutions need of the backend around them. Everything is ordered by the stream of the cuDNN handle.
-class ConvServices {
+class ConvServices : public ScratchMemory {
  public:
-  virtual ~ConvServices() = default;
-  /// Blocks are aligned to 256 bytes; a released one may be handed out again for later work of the stream.
-  virtual void* allocate(std::size_t bytes) = 0;
-  virtual void release(void* block) noexcept = 0;
   virtual void cast(Dtype from, Dtype to, std::int64_t count, const void* x, void* y) = 0;
   /// y = act(y + bias + residual) in place for the outputs (N,P,Q,K) of the problem; null operands are left out.
   virtual void epilogue(const ConvProblem& problem, const void* bias, const void* residual, void* y) = 0;

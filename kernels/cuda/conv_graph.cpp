@@ -1,33 +1,14 @@
 #include "kernels/cuda/conv_graph.h"
 
-// An engine of the front end that no convolution uses calls NVRTC. Its calls alone are looked up at run time, so that
-// the program need not be linked to NVRTC; cuDNN itself is linked.
-// clang-format off
-#include <cstring>
-#include <cudnn.h>
-#include <dlfcn.h>
-#include <cudnn_frontend_shim.h>
-#define NV_CUDNN_FRONTEND_USE_DYNAMIC_LOADING
-using HMODULE = void*;
-#include <cudnn_frontend/experimental/nvrtc_shim.h>
-#undef NV_CUDNN_FRONTEND_USE_DYNAMIC_LOADING
-#include <cudnn_frontend.h>
-// clang-format on
-
-#include <algorithm>
 #include <array>
 #include <unordered_map>
 
 #include "kernels/cuda/cudnn_call.h"
-#include "kernels/error.h"
+#include "kernels/cuda/cudnn_graph.h"
 
 namespace thaw::cuda {
 
 namespace {
-
-namespace fe = cudnn_frontend;
-
-using TensorRef = std::shared_ptr<fe::graph::Tensor_attributes>;
 
 /// Names of the tensors that the caller provides.
 enum Uid : std::int64_t { uid_x = 1, uid_w, uid_dy, uid_bias, uid_residual, uid_out };
@@ -69,33 +50,10 @@ std::vector<Attempt> attempts_of(const ConvRequest& request) {
   return attempts;
 }
 
-fe::DataType_t type_of(Dtype dtype) { return dtype == Dtype::bf16 ? fe::DataType_t::BFLOAT16 : fe::DataType_t::FLOAT; }
-
-/// cuDNN counts dimensions as (N,C,H,W) and learns of NHWC by the strides.
-std::vector<std::int64_t> nhwc_strides(const std::vector<std::int64_t>& dims) {
-  return {dims[1] * dims[2] * dims[3], 1, dims[1] * dims[3], dims[1]};
-}
-
-std::string_view text_of(fe::NumericalNote_t note) {
-  using Note = fe::NumericalNote_t;
-  switch (note) {
-    case Note::TENSOR_CORE: return "tensor cores";
-    case Note::DOWN_CONVERT_INPUTS: return "down-converted inputs";
-    case Note::REDUCED_PRECISION_REDUCTION: return "reduced-precision sums";
-    case Note::FFT: return "FFT";
-    case Note::NONDETERMINISTIC: return "nondeterministic";
-    case Note::WINOGRAD: return "Winograd";
-    case Note::WINOGRAD_TILE_4x4: return "Winograd 4x4";
-    case Note::WINOGRAD_TILE_6x6: return "Winograd 6x6";
-    case Note::WINOGRAD_TILE_13x13: return "Winograd 13x13";
-    default: return "";
-  }
-}
-
 /// Notes of engines that the rules keep out. Inputs are never rounded further than their type, nor sums kept in bf16.
-std::vector<fe::NumericalNote_t> unwanted(const ConvRequest& request) {
+Notes unwanted(const ConvRequest& request) {
   using Note = fe::NumericalNote_t;
-  std::vector<Note> notes = {Note::DOWN_CONVERT_INPUTS, Note::REDUCED_PRECISION_REDUCTION};
+  Notes notes = {Note::DOWN_CONVERT_INPUTS, Note::REDUCED_PRECISION_REDUCTION};
   if (request.problem.dtype == Dtype::f32 && !request.rules.tf32) notes.push_back(Note::TENSOR_CORE);
   if (!request.rules.fast) {
     notes.insert(notes.end(), {Note::NONDETERMINISTIC, Note::WINOGRAD_TILE_6x6, Note::WINOGRAD_TILE_13x13});
@@ -104,7 +62,7 @@ std::vector<fe::NumericalNote_t> unwanted(const ConvRequest& request) {
 }
 
 /// The graph of a request in one form. Sums and what lies between nodes are f32.
-class ConvGraph : public fe::graph::Graph {
+class ConvGraph : public PlannedGraph {
  public:
   ConvGraph(const ConvRequest& request, const Form& form) : p_(request.problem) {
     set_io_data_type(type_of(p_.dtype));
@@ -117,55 +75,10 @@ class ConvGraph : public fe::graph::Graph {
     }
   }
 
-  /// Leaves out engines with one of these notes, or with too large a workspace.
-  void deselect(const std::vector<fe::NumericalNote_t>& notes, std::int64_t workspace_limit) {
-    deselect_numeric_notes(notes);
-    deselect_workspace_greater_than(workspace_limit);
-    left_ = plans.get_barred_engine_configs();  // those that are not barred, whatever it is called
-    position_.clear();
-    std::size_t left = 0;
-    for (const auto& own : plans.numeric_notes) {
-      const bool barred = std::find_first_of(own.begin(), own.end(), notes.begin(), notes.end()) != own.end();
-      position_.push_back(barred ? left_.size() : left++);
-    }
-  }
-
-  [[nodiscard]] bool left_out(std::int64_t index) const {
-    return position_[static_cast<std::size_t>(index)] == left_.size();
-  }
-
-  /// Makes the plan at a position of the heuristics' list, or only asks its engine, and learns what it takes.
-  fe::error_t build(std::int64_t index, bool finish, ConvPlanFacts& facts) {
-    const auto i = static_cast<std::size_t>(index);
-    std::int64_t workspace = 0;
-    fe::error_t status = finish ? build_plan_at_index(index) : plans.check_support_at_index(index);
-    if (status.is_good()) {
-      status = finish ? get_workspace_size_plan_at_index(index, workspace)
-                      : fe::detail::get_workspace_size(left_.at(position_[i]), workspace);
-    }
-    if (status.is_bad()) return status;
-    facts.workspace_bytes = static_cast<std::size_t>(workspace);
-    for (const auto note : plans.numeric_notes[i]) {
-      if (const std::string_view text = text_of(note); !text.empty()) facts.notes.emplace_back(text);
-    }
-    return status;
-  }
-
  private:
-  using Dims = std::vector<std::int64_t>;
-
   [[nodiscard]] Dims x_dims() const { return {p_.n, p_.c, p_.h, p_.w}; }
   [[nodiscard]] Dims w_dims() const { return {p_.k, p_.c / p_.groups, p_.r, p_.s}; }
   [[nodiscard]] Dims y_dims() const { return {p_.n, p_.k, p_.p(), p_.q()}; }
-
-  TensorRef input(const char* name, Uid uid, const Dims& dims, Dtype dtype) {
-    return tensor(fe::graph::Tensor_attributes()
-                      .set_name(name)
-                      .set_uid(uid)
-                      .set_dim(dims)
-                      .set_stride(nhwc_strides(dims))
-                      .set_data_type(type_of(dtype)));
-  }
 
   static void output(const TensorRef& out, const Dims& dims, Dtype dtype) {
     out->set_output(true).set_uid(uid_out).set_dim(dims).set_stride(nhwc_strides(dims)).set_data_type(type_of(dtype));
@@ -232,8 +145,6 @@ class ConvGraph : public fe::graph::Graph {
   }
 
   ConvProblem p_;
-  fe::EngineConfigList left_;          // engines that were not left out
-  std::vector<std::size_t> position_;  // of each engine in there
 };
 
 /// A plan of a graph. Graphs are shared by the plans that were made of them.
@@ -264,61 +175,21 @@ class CudnnPlan : public ConvPlan {
   std::string request_;
 };
 
-std::string engine_name(const ConvGraph& graph, const Form& form, std::int64_t index) {
-  std::string name;
-  const fe::error_t status = graph.get_plan_name_at_index(index, name);
-  return fmt::format("{}:{}", form.name, status.is_good() ? name : fmt::format("plan {}", index));
-}
-
-/// The first line of cuDNN's explanation, as the end of a sentence.
-std::string reason_of(fe::error_t status) {
-  const std::string text = status.get_message();
-  return text.substr(0, text.find('\n'));
-}
-
 }  // namespace
 
-/// What plans are made for: a handle, or the properties of a device that is not there.
-struct CudnnPlanner::Target {
-  cudnnHandle_t handle = nullptr;
-  std::shared_ptr<const fe::DeviceProperties> properties = {};
-  int sm = 0;
-
-  /// Asks the heuristics for the graph's engines and leaves out those that the rules do not want.
-  fe::error_t prepare(ConvGraph& graph, const ConvRequest& request, fe::HeurMode_t mode,
-                      std::int64_t workspace_limit) const {
-    if (properties != nullptr) graph.set_device_properties(properties).set_sm_version(sm);
-    fe::error_t status = graph.validate();
-    if (status.is_good()) status = graph.build_operation_graph(handle);
-    if (status.is_good()) status = graph.create_execution_plans({mode});
-    if (status.is_good()) graph.deselect(unwanted(request), workspace_limit);
-    return status;
-  }
-};
+struct CudnnPlanner::Target : PlanTarget {};
 
 CudnnPlanner::CudnnPlanner(cudnnContext* handle, std::string device)
     : device_(std::move(device)), target_(std::make_unique<Target>()) {
   target_->handle = handle;
 }
 
-CudnnPlanner::CudnnPlanner(const DeviceFile& device) : device_(device.name), target_(std::make_unique<Target>()) {
-  const auto properties = std::make_shared<fe::DeviceProperties>();
-  const fe::error_t status = properties->deserialize({device.json.begin(), device.json.end()});
-  if (status.is_bad()) {
-    fail(ErrorKind::data,
-         "cuDNN does not take the description of {}: {}; CUDNN_LOGLEVEL_DBG=2 shows which key it misses", device.name,
-         reason_of(status));
-  }
-  target_->properties = properties;
-  target_->sm = device.sm;
-}
+CudnnPlanner::CudnnPlanner(const DeviceFile& device)
+    : device_(device.name), target_(std::make_unique<Target>(PlanTarget::described(device))) {}
 
 CudnnPlanner::~CudnnPlanner() = default;
 
-std::string CudnnPlanner::version() const {
-  const std::size_t version = cudnnGetVersion();
-  return fmt::format("cuDNN {}.{}.{}", version / 10000, version / 100 % 100, version % 100);
-}
+std::string CudnnPlanner::version() const { return cudnn_version(); }
 
 std::string CudnnPlanner::for_each_plan(const ConvRequest& request, std::string_view engine, const Use& use) {
   std::string reason;
@@ -329,17 +200,21 @@ std::string CudnnPlanner::for_each_plan(const ConvRequest& request, std::string_
     const Form& form = attempt.form;
     if (!engine.empty() && !engine.starts_with(fmt::format("{}:", form.name))) continue;
     const auto graph = std::make_shared<ConvGraph>(request, form);
-    const fe::error_t prepared = target_->prepare(*graph, request, attempt.mode, workspace_limit);
+    const fe::error_t prepared = target_->prepare(*graph, attempt.mode, unwanted(request), workspace_limit);
     if (prepared.is_bad()) because(reason_of(prepared));
     for (std::int64_t i = 0; prepared.is_good() && i < graph->get_execution_plan_count(); ++i) {
-      ConvPlanFacts facts{.engine = engine_name(*graph, form, i), .whole = form.whole, .output = form.output};
+      ConvPlanFacts facts{
+          .engine = fmt::format("{}:{}", form.name, graph->name_at(i)), .whole = form.whole, .output = form.output};
       if (!engine.empty() && facts.engine != engine) continue;
       if (graph->left_out(i)) continue;
-      if (const fe::error_t built = graph->build(i, finish, facts); built.is_bad()) {
+      EngineFacts own;
+      if (const fe::error_t built = graph->build(i, finish, own); built.is_bad()) {
         because(reason_of(built));
-      } else if (!use(std::make_shared<CudnnPlan>(std::move(facts), graph, i, request.text()))) {
-        return reason;
+        continue;
       }
+      facts.workspace_bytes = own.workspace_bytes;
+      facts.notes = std::move(own.notes);
+      if (!use(std::make_shared<CudnnPlan>(std::move(facts), graph, i, request.text()))) return reason;
     }
   }
   return reason;

@@ -224,6 +224,19 @@ void CudaBackend::conv_forward_packed(const ConvProblem& problem, const PackedCo
   cuda::product_forward(stream(), problem, with_filter);
 }
 
+void CudaBackend::norm_forward(const NormProblem& problem, const NormForward& args) {
+  check_dtype("norm_forward", problem.dtype);
+  if (library_ != nullptr && library_->norm_forward(*this, problem, args)) return;
+  cuda::norm_forward(*this, problem, args);
+}
+
+void CudaBackend::norm_backward(const NormProblem& problem, const NormBackward& args) {
+  check_dtype("norm_backward", problem.dtype);
+  problem.check_gradient();
+  if (library_ != nullptr && library_->norm_backward(*this, problem, args)) return;
+  cuda::norm_backward(*this, problem, args.readable());
+}
+
 void CudaBackend::dense_forward(const DenseProblem& problem, const void* x, const void* w, const void* bias, void* y) {
   check_dtype("dense_forward", problem.dtype);
   if (library_ != nullptr) {

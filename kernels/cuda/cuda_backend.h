@@ -12,8 +12,8 @@
 
 namespace thaw {
 
-/// The GPU backend: dense convolutions and layers by cuDNN and cuBLASLt, everything else by thaw's own kernels. Without
-/// a library (in the emulation) own kernels do all of it.
+/// The GPU backend: dense convolutions and layers by cuDNN and cuBLASLt, norms by cuDNN where timing says so,
+/// everything else by thaw's own kernels. Without a library (in the emulation) own kernels do all of it.
 class CudaBackend : public Backend, public HasConvWays, public HasClockWatch, private cuda::Workspace {
  public:
   /// With `options.poison`, memory is guarded (`DeviceMemory`). `make_library` may be null.

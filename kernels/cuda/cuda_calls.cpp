@@ -4,17 +4,6 @@
 
 namespace thaw {
 
-void CudaBackend::norm_forward(const NormProblem& problem, const NormForward& args) {
-  check_dtype("norm_forward", problem.dtype);
-  cuda::norm_forward(*this, problem, args);
-}
-
-void CudaBackend::norm_backward(const NormProblem& problem, const NormBackward& args) {
-  check_dtype("norm_backward", problem.dtype);
-  problem.check_gradient();
-  cuda::norm_backward(*this, problem, args.readable());
-}
-
 void CudaBackend::act_forward(Act act, Dtype dtype, std::int64_t count, const void* x, void* y) {
   check_dtype("act_forward", dtype);
   cuda::act_forward(stream(), act, dtype, count, x, y);

@@ -57,6 +57,10 @@ void finish_sums(Stream stream, Act act, Dtype dtype, std::int64_t rows, int c, 
 
 void norm_forward(Workspace& work, const NormProblem& problem, const NormForward& args);
 void norm_backward(Workspace& work, const NormProblem& problem, const NormBackward& args);
+// Between a library's norms and thaw's, which keep variances (C) f32 where cuDNN keeps inverse = 1/sqrt(variance +
+// epsilon). The first gives `args.variance` from it and moves the running statistics as `norm_forward` does.
+void finish_norm_statistics(Stream stream, const NormProblem& problem, const NormForward& args, const float* inverse);
+void invert_norm_deviation(Stream stream, const NormProblem& problem, const float* variance, float* inverse);
 void sum_rows(Workspace& work, Dtype dtype, std::int64_t rows, int c, const void* x, float* sums);
 void sum_squares(Workspace& work, Dtype dtype, std::int64_t count, const void* x, double* out);
 

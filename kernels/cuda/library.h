@@ -7,9 +7,11 @@
 
 namespace thaw::cuda {
 
-/// Dense convolutions and layers as NVIDIA's libraries compute them (cuDNN, cuBLASLt). A call returns false, having
-/// done nothing, where the library has no plan for the problem; thaw's own kernels do it then. The emulation has no
-/// library.
+class Workspace;
+
+/// Dense convolutions and layers, and norms, as NVIDIA's libraries compute them (cuDNN, cuBLASLt). A call returns
+/// false, having done nothing, where the library has no plan for the problem or is not the faster one; thaw's own
+/// kernels do it then. The emulation has no library.
 class Library {
  public:
   virtual ~Library() = default;
@@ -30,6 +32,9 @@ class Library {
                                           const ConvOperands& operands) = 0;
   /// The type that the library's result has in the backend's own call of a task.
   virtual Dtype conv_result(const ConvTask& task) = 0;
+  /// `own` is what own kernels need, against which a norm's plans are timed.
+  virtual bool norm_forward(Workspace& own, const NormProblem& problem, const NormForward& args) = 0;
+  virtual bool norm_backward(Workspace& own, const NormProblem& problem, const NormBackward& args) = 0;
   /// Plans made so far.
   [[nodiscard]] virtual std::int64_t plans() const = 0;
 };

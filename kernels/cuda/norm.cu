@@ -234,6 +234,43 @@ __global__ void input_gradient(Incoming<A, T> incoming, std::int64_t rows, int c
   }
 }
 
+/// What a library leaves to do that has written mean and inverse = 1/sqrt(variance + epsilon).
+struct LibraryStatistics {
+  const float* mean;
+  const float* inverse;
+  float* variance;
+  float* running_mean;
+  float* running_variance;
+  float epsilon;
+  float momentum;
+  float rest;  // 1 - momentum, rounded once
+};
+
+__global__ void library_statistics(LibraryStatistics s, int c) {
+  const int channel = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
+  if (channel >= c) return;
+  const float spread = 1.0F / (s.inverse[channel] * s.inverse[channel]) - s.epsilon;
+  const float variance = spread < 0 ? 0 : spread;  // rounding; a NaN stays one
+  s.variance[channel] = variance;
+  if (s.running_mean != nullptr) {
+    s.running_mean[channel] = s.momentum * s.running_mean[channel] + s.rest * s.mean[channel];
+  }
+  if (s.running_variance != nullptr) {
+    s.running_variance[channel] = s.momentum * s.running_variance[channel] + s.rest * variance;
+  }
+}
+
+__global__ void invert_deviation(const float* variance, float epsilon, int c, float* inverse) {
+  const int channel = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
+  if (channel < c) inverse[channel] = 1.0F / sqrtf(variance[channel] + epsilon);
+}
+
+constexpr unsigned kChannelThreads = 128;
+
+Launch channel_launch(Stream stream, const char* name, int c) {
+  return {stream, name, {ceil_div(c, kChannelThreads), 1, 1}, {kChannelThreads, 1, 1}};
+}
+
 /// Blocks for a pass over (rows, C) in which a thread keeps its channels for eight rows or more.
 dim3 rows_grid(const Workspace& work, const Tile& tile, std::int64_t rows) {
   const unsigned most = std::max(8U * static_cast<unsigned>(work.multiprocessors()) / tile.across(), 1U);
@@ -321,6 +358,20 @@ void norm_backward(Workspace& work, const NormProblem& problem, const NormBackwa
   }
   with_activations(problem.dtype,
                    [&](auto tag) { norm_backward_of<typename decltype(tag)::Type>(work, problem, args, sums); });
+}
+
+void finish_norm_statistics(Stream stream, const NormProblem& problem, const NormForward& args, const float* inverse) {
+  launch(channel_launch(stream, "norm library statistics", problem.c), library_statistics,
+         LibraryStatistics{static_cast<const float*>(args.mean), inverse, static_cast<float*>(args.variance),
+                           static_cast<float*>(args.running_mean), static_cast<float*>(args.running_variance),
+                           static_cast<float>(problem.epsilon), static_cast<float>(args.momentum),
+                           static_cast<float>(1 - args.momentum)},
+         problem.c);
+}
+
+void invert_norm_deviation(Stream stream, const NormProblem& problem, const float* variance, float* inverse) {
+  launch(channel_launch(stream, "norm inverse deviation", problem.c), invert_deviation, variance,
+         static_cast<float>(problem.epsilon), problem.c, inverse);
 }
 
 }  // namespace thaw::cuda

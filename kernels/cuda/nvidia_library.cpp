@@ -1,7 +1,5 @@
 #include "kernels/cuda/nvidia_library.h"
 
-#include <algorithm>
-#include <limits>
 #include <set>
 #include <string>
 
@@ -11,6 +9,8 @@
 #include "kernels/cuda/cudnn_call.h"
 #include "kernels/cuda/dense_products.h"
 #include "kernels/cuda/kernels.h"
+#include "kernels/cuda/nvidia_norms.h"
+#include "kernels/cuda/timing.h"
 #include "kernels/error.h"
 #include "kernels/files.h"
 
@@ -54,6 +54,7 @@ class NvidiaLibrary : public Library {
         handle_(gpu.stream()),
         convs_(handle_.get(), services_, std::make_unique<CudnnPlanner>(handle_.get(), device_name()),
                plan_options(options)),
+        norms_(gpu, memory, handle_.get(), device_name(), options),
         dense_(gpu, memory, options.tf32) {}
 
   bool conv_forward(const ConvProblem& problem, const void* filter, const ConvForward& args) override {
@@ -92,7 +93,13 @@ class NvidiaLibrary : public Library {
     if (!has_plan(task.problem, task.direction)) return stored_result(task);
     return convs_.plans().find(task.problem, task.direction).facts().output;
   }
-  [[nodiscard]] std::int64_t plans() const override { return made_ + dense_.plans(); }
+  bool norm_forward(Workspace& own, const NormProblem& problem, const NormForward& args) override {
+    return norms_.forward(own, problem, args);
+  }
+  bool norm_backward(Workspace& own, const NormProblem& problem, const NormBackward& args) override {
+    return norms_.backward(own, problem, args);
+  }
+  [[nodiscard]] std::int64_t plans() const override { return made_ + norms_.plans() + dense_.plans(); }
 
  private:
   ConvPlanOptions plan_options(const BackendOptions& options) {
@@ -118,10 +125,8 @@ class NvidiaLibrary : public Library {
     return true;
   }
 
-  /// The best of a few runs, on small numbers: zeros would run cooler than anything that is trained on.
+  /// On small numbers: zeros would run cooler than anything that is trained on.
   double seconds_of(const ConvRequest& request, const ConvPlan& plan) {
-    constexpr int warm_ups = 2;
-    constexpr int runs = 5;
     const ConvProblem& p = request.problem;
     const auto bytes = [](std::int64_t count) { return static_cast<std::size_t>(count) * sizeof(float); };
     const Block x(memory_, bytes(p.input_size()));
@@ -135,15 +140,7 @@ class NvidiaLibrary : public Library {
     pointers.out = request.direction == ConvDirection::forward ? y.data()
                    : request.direction == ConvDirection::data  ? x.data()
                                                                : w.data();
-    const auto stopwatch = gpu_.stopwatch();
-    double best = std::numeric_limits<double>::max();
-    for (int run = -warm_ups; run < runs; ++run) {
-      stopwatch->start();
-      convs_.run(request, plan, pointers);
-      const double seconds = stopwatch->stop();
-      if (run >= 0) best = std::min(best, seconds);
-    }
-    return best;
+    return best_seconds(gpu_, [&] { convs_.run(request, plan, pointers); });
   }
 
   Gpu& gpu_;
@@ -151,6 +148,7 @@ class NvidiaLibrary : public Library {
   Services services_;
   CudnnHandle handle_;
   CudaConvs convs_;
+  NvidiaNorms norms_;
   DenseProducts dense_;
   std::set<std::string> refused_;
   std::int64_t made_ = 0;

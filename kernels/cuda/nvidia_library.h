@@ -8,7 +8,7 @@
 
 namespace thaw::cuda {
 
-/// cuDNN for convolutions and cuBLASLt for dense layers, in the stream of `gpu`.
+/// cuDNN for convolutions and norms, cuBLASLt for dense layers, in the stream of `gpu`.
 std::unique_ptr<Library> make_nvidia_library(Gpu& gpu, DeviceMemory& memory, const BackendOptions& options);
 
 }  // namespace thaw::cuda
