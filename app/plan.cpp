@@ -45,6 +45,22 @@ ConvDirection direction_of(ConvCallKind kind) {
   }
 }
 
+/// The norms of the record, with what cuDNN has for them.
+std::vector<PlannedNorm> plan_norms(const StepRecord& record, const std::string& gpu) {
+  std::vector<PlannedNorm> norms;
+  std::vector<cuda::NormRequest> requests;
+  for (const auto* calls : {&record.prefix_norms, &record.step_norms}) {
+    for (const NormCall& call : *calls) {
+      norms.push_back({.call = call, .prefix = calls == &record.prefix_norms, .row = {}});
+      requests.push_back({.problem = call.problem,
+                          .direction = call.backward ? cuda::NormDirection::backward : cuda::NormDirection::forward});
+    }
+  }
+  std::vector<cuda::NormSurveyRow> rows = cuda::survey_norms(gpu, requests);
+  for (std::size_t i = 0; i < norms.size(); ++i) norms[i].row = std::move(rows[i]);
+  return norms;
+}
+
 /// What the step asks for beside what cuDNN would give.
 PlanReport report_of(const PlanOptions& options) {
   PlanReport report;
@@ -68,6 +84,7 @@ PlanReport report_of(const PlanOptions& options) {
     if (planned.call.kind == ConvCallKind::part) planned.row = {.request = planned.row.request, .own_kernel = true};
   }
   report.survey.rows.clear();
+  report.norms = plan_norms(record, options.gpu);
   return report;
 }
 
@@ -81,7 +98,8 @@ int run_plan(const PlanOptions& options, Console& console) {
   if (!report.survey.driver) {
     console.err
         << "thaw: no driver (libcuda.so.1) is here, so engines that are compiled at run time could not be asked: "
-           "what they fuse on the GPU is shown as a bare convolution and an epilogue\n";
+           "what they fuse on the GPU is shown as a bare convolution and an epilogue, and every norm as an own "
+           "kernel\n";
   }
   if (const std::size_t without = report.without_engine(); without > 0) {
     fail(ErrorKind::device, "[plan] {} of {} convolutions have no engine on {}; choose another --dtype or --gpu",
@@ -98,7 +116,8 @@ void add_plan(CLI::App& app, Action& action) {
       "thaw plan resnet50 --gpu h200 --batch 256\n"
       "  thaw plan mobilenet_v3_large --gpu a100 --unfreeze blocks:3 --dtype f32 --tf32 --json\n\n"
       "GPUs known by name: a100, h100, h200, rtx4090, t4 (from public figures). A FILE.json describes another one\n"
-      "in the form of cuDNN's CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION.");
+      "in the form of cuDNN's CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION.\n\n"
+      "Norms run on own kernels; the engine listed is what --autotune of `thaw train` would time against them.");
   auto options = std::make_shared<PlanOptions>();
   add_network_options(command, *options);
   command->add_option("--gpu", options->gpu, "a known GPU's name, or a file that describes one")->required();

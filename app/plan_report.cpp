@@ -69,6 +69,38 @@ nlohmann::json json_of(const PlannedCall& planned) {
   return out;
 }
 
+nlohmann::json json_of(const PlannedNorm& planned) {
+  const cuda::NormSurveyRow& row = planned.row;
+  nlohmann::json out = {{"problem", row.request.problem.text()},
+                        {"direction", cuda::name_of(row.request.direction)},
+                        {"part", planned.prefix ? "prefix" : "step"},
+                        {"count", planned.call.count},
+                        {"engine", nullptr},
+                        {"own_kernel", row.facts.engine.empty()},
+                        {"workspace_bytes", row.facts.workspace_bytes},
+                        {"notes", row.facts.notes},
+                        {"reason", row.reason}};
+  if (!row.facts.engine.empty()) out["engine"] = row.facts.engine;
+  return out;
+}
+
+void add_norm(Table& table, const PlannedNorm& planned) {
+  const cuda::NormSurveyRow& row = planned.row;
+  const bool own = row.facts.engine.empty();
+  table.add({planned.prefix ? "prefix" : "step", fmt::format("{}", planned.call.count),
+             std::string(cuda::name_of(row.request.direction)), row.request.problem.text(),
+             own ? "own kernel" : row.facts.engine,
+             row.facts.workspace_bytes > 0 ? bytes_text(row.facts.workspace_bytes) : "-",
+             own ? "" : "own kernel, unless --autotune finds this faster"});
+}
+
+template <class Calls>
+nlohmann::json array_of(const Calls& calls) {
+  nlohmann::json rows = nlohmann::json::array();
+  for (const auto& planned : calls) rows.push_back(json_of(planned));
+  return rows;
+}
+
 }  // namespace
 
 std::size_t PlanReport::largest_scratch() const {
@@ -91,6 +123,7 @@ std::string to_table(const PlanReport& report) {
                workspace_text(row.facts.workspace_bytes), remark(planned)});
     add_engines(table, row);
   }
+  for (const PlannedNorm& planned : report.norms) add_norm(table, planned);
   const StepQuestion& q = report.question;
   const StepMemory& m = report.memory;
   std::string text = table.text();
@@ -117,8 +150,6 @@ std::string to_table(const PlanReport& report) {
 nlohmann::json to_json(const PlanReport& report) {
   const StepQuestion& q = report.question;
   const StepMemory& m = report.memory;
-  nlohmann::json calls = nlohmann::json::array();
-  for (const PlannedCall& planned : report.calls) calls.push_back(json_of(planned));
   return {{"model", q.model},
           {"size", q.options.size},
           {"batch", q.batch},
@@ -131,7 +162,8 @@ nlohmann::json to_json(const PlanReport& report) {
           {"cudnn", report.survey.version},
           {"gpu_memory_bytes", report.survey.memory_bytes},
           {"driver", report.survey.driver},
-          {"convolutions", std::move(calls)},
+          {"convolutions", array_of(report.calls)},
+          {"norms", array_of(report.norms)},
           {"memory",
            {{"weights", m.weights},
             {"gradients", m.gradients},

@@ -102,4 +102,15 @@ void RecordingBackend::note(const ConvProblem& problem, ConvCallKind kind) {
   }
 }
 
+void RecordingBackend::note(const NormProblem& problem, bool backward) {
+  const auto found = std::find_if(norms_.begin(), norms_.end(), [&](const NormCall& call) {
+    return call.backward == backward && call.problem.text() == problem.text();
+  });
+  if (found != norms_.end()) {
+    ++found->count;
+  } else {
+    norms_.push_back({.problem = problem, .backward = backward});
+  }
+}
+
 }  // namespace thaw

@@ -19,6 +19,13 @@ struct ConvCall {
   int count = 1;
 };
 
+/// One distinct norm call and how often it came.
+struct NormCall {
+  NormProblem problem;
+  bool backward = false;
+  int count = 1;
+};
+
 /// A backend that computes nothing and has no memory: addresses are handed out and counted but lead nowhere, values
 /// that are read are zeros. A step of any network in any batch takes milliseconds and tells what it would ask of a real
 /// one. Blocks are counted in multiples of 512 bytes, as CUDA's pools hand them out. As on CUDA, a filter that a
@@ -30,7 +37,11 @@ class RecordingBackend : public Backend {
 
   /// Distinct calls since `clear_calls`, in order of their first appearance.
   [[nodiscard]] const std::vector<ConvCall>& conv_calls() const { return calls_; }
-  void clear_calls() { calls_.clear(); }
+  [[nodiscard]] const std::vector<NormCall>& norm_calls() const { return norms_; }
+  void clear_calls() {
+    calls_.clear();
+    norms_.clear();
+  }
   /// Forgets the peak: it is now what is in use.
   void reset_peak() { stats_.peak_bytes = stats_.used_bytes; }
   /// Bytes of the filters' copies in bf16.
@@ -66,8 +77,8 @@ class RecordingBackend : public Backend {
     note(problem, ConvCallKind::fused);
   }
 
-  void norm_forward(const NormProblem&, const NormForward&) override {}
-  void norm_backward(const NormProblem&, const NormBackward&) override {}
+  void norm_forward(const NormProblem& problem, const NormForward&) override { note(problem, false); }
+  void norm_backward(const NormProblem& problem, const NormBackward&) override { note(problem, true); }
   void act_forward(Act, Dtype, std::int64_t, const void*, void*) override {}
   void act_backward(Act, Dtype, std::int64_t, const void*, const void*, void*) override {}
   void pool_forward(const PoolProblem&, const void*, void*, std::int32_t*) override {}
@@ -95,9 +106,11 @@ class RecordingBackend : public Backend {
   void note(const ConvProblem& problem, ConvCallKind kind);
   void want_copy(const ConvProblem& problem, const void* filter);
   void make_copies(std::span<const UpdateSlot> slots);
+  void note(const NormProblem& problem, bool backward);
 
   bool fuses_;
   std::vector<ConvCall> calls_;
+  std::vector<NormCall> norms_;
   BackendStats stats_;
   std::uintptr_t next_ = std::uintptr_t{1} << 40;
   std::unordered_map<void*, std::size_t> sizes_;

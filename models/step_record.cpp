@@ -54,6 +54,7 @@ StepRecord record_step(const StepQuestion& question) {
   backend->reset_peak();
   const Var x = run_prefix(*network, ctx, question.batch, record.cut);
   record.prefix = backend->conv_calls();
+  record.prefix_norms = backend->norm_calls();
   record.memory.prefix_peak = record.cut > 0 ? backend->stats().peak_bytes : 0;
   for (int step = 0; step < 2; ++step) {
     backend->clear_calls();
@@ -62,6 +63,7 @@ StepRecord record_step(const StepQuestion& question) {
   }
   record.step = backend->conv_calls();
   record.memory.filter_copies = backend->filter_copy_bytes();
+  record.step_norms = backend->norm_calls();
   record.memory.step_peak = backend->stats().peak_bytes;
   return record;
 }

@@ -39,6 +39,8 @@ struct StepRecord {
   std::string cut_name = {};     ///< its name
   std::vector<ConvCall> prefix;  ///< of the stages before the cut, once a batch of images
   std::vector<ConvCall> step;
+  std::vector<NormCall> prefix_norms;  ///< those that are not folded into a convolution
+  std::vector<NormCall> step_norms;
   StepMemory memory;
 };
 

@@ -17,6 +17,12 @@ int count(const std::vector<ConvCall>& calls, ConvCallKind kind) {
                          [kind](int sum, const ConvCall& call) { return sum + (call.kind == kind ? call.count : 0); });
 }
 
+int count(const std::vector<NormCall>& calls, bool backward) {
+  return std::accumulate(calls.begin(), calls.end(), 0, [backward](int sum, const NormCall& call) {
+    return sum + (call.backward == backward ? call.count : 0);
+  });
+}
+
 StepQuestion question(const std::string& model, const std::string& unfreeze, int batch = 4) {
   return {.model = model, .options = {.size = 64, .head = {.classes = 5}}, .unfreeze = unfreeze, .batch = batch};
 }
@@ -37,6 +43,9 @@ TEST_P(StepRecords, NoteTheCallsThatTheTablePredicts) {
               expected.forward["conv_forward"]);
     EXPECT_EQ(count(record.step, ConvCallKind::data), expected.backward["conv_backward_data"]);
     EXPECT_EQ(count(record.step, ConvCallKind::filter), expected.backward["conv_backward_filter"]);
+    EXPECT_EQ(count(record.prefix_norms, false) + count(record.step_norms, false),
+              expected.forward["norm_forward on batch"] + expected.forward["norm_forward on running"]);
+    EXPECT_EQ(count(record.step_norms, true), expected.backward["norm_backward"]);
     EXPECT_EQ(record.memory.saved, expected.saved_bytes);
   }
 }

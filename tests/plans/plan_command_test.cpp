@@ -52,6 +52,23 @@ TEST(PlanCommand, ListsEveryEngineOfEveryConvolutionWhereAllAreAskedFor) {
   }
 }
 
+TEST(PlanCommand, TellsWhatCudnnHasForEveryNorm) {
+  const nlohmann::json report = plan({"--unfreeze", "blocks:3"});
+  int engines = 0, own = 0, backward = 0;
+  for (const auto& norm : report["norms"]) {
+    EXPECT_EQ(norm["engine"].is_null(), norm["own_kernel"].get<bool>()) << norm;
+    EXPECT_EQ(norm["part"], "step") << norm;  // those of the prefix are folded
+    EXPECT_GE(norm["count"].get<int>(), 1) << norm;
+    (norm["own_kernel"].get<bool>() ? own : engines) += 1;
+    backward += norm["direction"] == "backward" ? 1 : 0;
+  }
+  EXPECT_GT(engines, 0);
+  EXPECT_GT(own, 0);  // hard-swish
+  EXPECT_GT(backward, 0);
+  const Outcome table = call({"plan", "mobilenet_v3_small", "--gpu", "h200", "--unfreeze", "blocks:3"});
+  EXPECT_THAT(table.out, HasSubstr("own kernel, unless --autotune finds this faster"));
+}
+
 TEST(PlanCommand, NeedsMoreMemoryForALargerBatch) {
   const auto total = [](const char* batch) { return plan({"--batch", batch})["memory"]["total"].get<double>(); };
   EXPECT_GT(total("64"), 1.5 * total("32"));

@@ -1,5 +1,6 @@
 // Every convolution of the networks, frozen and in training, plans on GPUs that are not here; prints which engine takes
-// it. What plans neither whole nor bare fails, unless it is depthwise: those have kernels of their own.
+// it. What plans neither whole nor bare fails, unless it is depthwise: those have kernels of their own. So have all
+// norms, of which those that cuDNN can express plan too where its engines know the GPU.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
@@ -8,6 +9,7 @@
 #include <map>
 
 #include "kernels/cuda/conv_graph.h"
+#include "kernels/cuda/norm_graph.h"
 #include "models/step_record.h"
 
 namespace thaw::cuda {
@@ -31,9 +33,9 @@ ConvDirection direction_of(ConvCallKind kind) {
   return kind == ConvCallKind::filter ? ConvDirection::filter : ConvDirection::forward;
 }
 
-/// Distinct requests of all networks by their text: the frozen prefix' fused calls and a full training step's.
-std::map<std::string, ConvRequest> requests_of(const PlanTableCase& c) {
-  std::map<std::string, ConvRequest> requests;
+/// All networks, frozen but for the head and in full training.
+std::vector<StepRecord> records_of(const PlanTableCase& c) {
+  std::vector<StepRecord> records;
   for (const std::string& model : model_names()) {
     for (const char* unfreeze : {"none", "all"}) {
       StepQuestion question;
@@ -42,12 +44,34 @@ std::map<std::string, ConvRequest> requests_of(const PlanTableCase& c) {
       question.unfreeze = unfreeze;
       question.batch = c.batch;
       question.dtype = c.dtype;
-      const StepRecord record = record_step(question);
-      for (const auto* calls : {&record.prefix, &record.step}) {
-        for (const ConvCall& call : *calls) {
-          const ConvRequest request = make_request(call.problem, direction_of(call.kind), {.tf32 = c.tf32});
-          requests.emplace(request.text(), request);
-        }
+      records.push_back(record_step(question));
+    }
+  }
+  return records;
+}
+
+/// Distinct requests of all networks by their text: the frozen prefix' fused calls and a full training step's.
+std::map<std::string, ConvRequest> requests_of(const PlanTableCase& c) {
+  std::map<std::string, ConvRequest> requests;
+  for (const StepRecord& record : records_of(c)) {
+    for (const auto* calls : {&record.prefix, &record.step}) {
+      for (const ConvCall& call : *calls) {
+        const ConvRequest request = make_request(call.problem, direction_of(call.kind), {.tf32 = c.tf32});
+        requests.emplace(request.text(), request);
+      }
+    }
+  }
+  return requests;
+}
+
+std::map<std::string, NormRequest> norm_requests_of(const PlanTableCase& c) {
+  std::map<std::string, NormRequest> requests;
+  for (const StepRecord& record : records_of(c)) {
+    for (const auto* calls : {&record.prefix_norms, &record.step_norms}) {
+      for (const NormCall& call : *calls) {
+        const NormRequest request{.problem = call.problem,
+                                  .direction = call.backward ? NormDirection::backward : NormDirection::forward};
+        requests.emplace(request.text(), request);
       }
     }
   }
@@ -90,6 +114,43 @@ TEST_P(PlanTables, HasAnEngineForEveryConvolution) {
   for (const auto& [kind, count] : kinds) std::cout << fmt::format("{} {}, ", count, kind);
   std::cout << fmt::format("most workspace {:.1f} MiB\n", static_cast<double>(most_workspace) / (1 << 20));
   EXPECT_THAT(without, IsEmpty());
+}
+
+TEST_P(PlanTables, HasAnEngineForEveryNormThatCudnnCanExpressFromAmpereOn) {
+  const DeviceFile device = find_device(GetParam().gpu);
+  CudnnNormPlanner planner(device);
+  planner.finish = false;
+  std::vector<std::string> without;
+  std::map<std::string, int> kinds;
+  std::size_t most_workspace = 0;
+  std::string table;
+  const auto requests = norm_requests_of(GetParam());
+  for (const auto& [text, request] : requests) {
+    std::shared_ptr<const NormPlan> plan;
+    const std::string reason = planner.for_each_plan(request, "", [&plan](std::shared_ptr<const NormPlan> made) {
+      plan = std::move(made);
+      return false;
+    });
+    if (plan == nullptr) {
+      table += fmt::format("{:<72} own kernel: {}\n", text, reason.substr(0, 80));
+      if (request.expressible()) without.push_back(text);
+      ++kinds["own kernel only"];
+      continue;
+    }
+    table += fmt::format("{:<72} {:<50} {:>12}\n", text, plan->facts().engine, plan->facts().workspace_bytes);
+    ++kinds["plan"];
+    most_workspace = std::max(most_workspace, plan->facts().workspace_bytes);
+  }
+  std::cout << fmt::format("{} on {} with {}\n{}{} norms: ", case_name(GetParam()), planner.device(), planner.version(),
+                           table, requests.size());
+  for (const auto& [kind, count] : kinds) std::cout << fmt::format("{} {}, ", count, kind);
+  std::cout << fmt::format("most workspace {:.1f} KiB\n", static_cast<double>(most_workspace) / (1 << 10));
+  EXPECT_GT(requests.size(), 50U);
+  if (device.sm >= 80) {
+    EXPECT_THAT(without, IsEmpty());
+  } else {
+    EXPECT_EQ(kinds["plan"], 0);  // then own kernels are the only ones, and the sentence in ARCHITECTURE.md holds
+  }
 }
 
 /// What a fused graph is made of besides its sizes: an engine that is compiled for one compiles for the others.
