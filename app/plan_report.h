@@ -46,9 +46,9 @@ std::string to_table(const PlanReport& report);
 /// Keys: `model, size, batch, dtype, tf32, unfreeze, bn, cut`; `gpu, cudnn, gpu_memory_bytes, driver`; `convolutions[]`
 /// with `problem, direction, part` ("prefix" or "step"), `count, engine` (null where there is none), `own_kernel,
 /// fused, output, workspace_bytes, notes[], reason, engines[]` (filled with `--all-plans`, each with `engine, fused,
-/// output, workspace_bytes, notes[]`); `norms[]` with `problem, direction, part, count, engine` (null where cuDNN has
-/// none: own kernels compute every norm unless `--autotune` finds the engine faster), `own_kernel` (it is the only way),
-/// `workspace_bytes, notes[], reason`; `memory` with `weights, gradients, optimizer, filter_copies, saved,
+/// output, workspace_bytes, notes[]`); `norms[]` with `problem, direction, part, count, engine` (null where no engine
+/// was found: own kernels compute every norm unless `--autotune` finds the engine faster), `own_kernel` (it is the only
+/// way), `workspace_bytes, notes[], reason`; `memory` with `weights, gradients, optimizer, filter_copies, saved,
 /// prefix_peak, step_peak, scratch, total` in bytes; `fits, without_engine`.
 nlohmann::json to_json(const PlanReport& report);
 

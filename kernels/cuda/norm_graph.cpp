@@ -173,7 +173,7 @@ CudnnNormPlanner::~CudnnNormPlanner() = default;
 std::string CudnnNormPlanner::version() const { return cudnn_version(); }
 
 std::string CudnnNormPlanner::for_each_plan(const NormRequest& request, std::string_view engine, const Use& use) {
-  if (!request.expressible()) return "cuDNN has no batch norm of this form";
+  if (!request.expressible()) return "this form is not asked of cuDNN";
   std::string reason;
   for (const auto mode : {fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK}) {
     const auto graph = std::make_shared<NormGraph>(request);

@@ -22,8 +22,8 @@ struct NormRequest {
   NormDirection direction = NormDirection::forward;
   bool fast = false;
 
-  /// Whether cuDNN has an operation for it: batch statistics, linear or with a ReLU, behind a residual with a ReLU.
-  /// The rest (running statistics, hard-swish, a residual without ReLU) it plans for no GPU.
+  /// Whether it is asked of cuDNN: batch statistics, linear or with a ReLU, behind a residual with a ReLU. The rest is
+  /// left to own kernels (docs/ARCHITECTURE.md says what of it was tried).
   [[nodiscard]] bool expressible() const;
   /// `norm_rows100352c64+training+relu:bf16 forward`, then ` fast`: names cached choices, tests and failures.
   [[nodiscard]] std::string text() const;

@@ -50,7 +50,7 @@ TEST(CudnnNormPlanner, HasNothingForATuring) {
   EXPECT_THAT(reason, Not(IsEmpty()));
 }
 
-TEST(CudnnNormPlanner, SaysWhatItCannotExpress) {
+TEST(CudnnNormPlanner, SaysWhatIsNotAskedOfCudnn) {
   CudnnNormPlanner planner(find_device("h200"));
   for (const NormRequest& asked :
        {request(NormDirection::forward, false, Act::hard_swish), request(NormDirection::backward, true, Act::linear)}) {

@@ -102,7 +102,7 @@ TEST_F(NormPlanCache, TimesAnEngineOnceAndNoMoreThanItMay) {
   EXPECT_THAT(timed_, ElementsAre("own", "eng0", "eng1"));
 }
 
-TEST_F(NormPlanCache, AsksOnlyForWhatCudnnCanExpress) {
+TEST_F(NormPlanCache, AsksOnlyForTheFormsThatWereSeenToPlan) {
   NormPlans cache = plans(timed({{"own", 3.0}, {"eng0", 2.0}, {"eng1", 1.0}}));
   const auto with = [](bool training, bool residual, Act act) {
     return NormProblem{.rows = 100, .c = 8, .training = training, .residual = residual, .act = act};

@@ -1,6 +1,6 @@
 // Every convolution of the networks, frozen and in training, plans on GPUs that are not here; prints which engine takes
 // it. What plans neither whole nor bare fails, unless it is depthwise: those have kernels of their own. So have all
-// norms, of which those that cuDNN can express plan too where its engines know the GPU.
+// norms, of which those that cuDNN is asked for plan too where its engines know the GPU.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
@@ -116,7 +116,7 @@ TEST_P(PlanTables, HasAnEngineForEveryConvolution) {
   EXPECT_THAT(without, IsEmpty());
 }
 
-TEST_P(PlanTables, HasAnEngineForEveryNormThatCudnnCanExpressFromAmpereOn) {
+TEST_P(PlanTables, HasAnEngineForEveryNormThatIsAskedForFromAmpereOn) {
   const DeviceFile device = find_device(GetParam().gpu);
   CudnnNormPlanner planner(device);
   planner.finish = false;
