@@ -32,7 +32,7 @@ StepQuestion question_of(const PlanOptions& options) {
   question.unfreeze = options.unfreeze;
   question.norms = parse_norm_mode(options.bn);
   question.batch = options.batch;
-  question.fuses = true;
+  question.as_cuda = true;
   question.dtype = parse_choice(options.dtype, "--dtype", {"f32", "bf16"}) == 0 ? Dtype::f32 : Dtype::bf16;
   return question;
 }

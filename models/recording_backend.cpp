@@ -67,7 +67,7 @@ std::size_t RecordingBackend::filter_copy_bytes() const {
 }
 
 void RecordingBackend::want_copy(const ConvProblem& problem, const void* filter) {
-  if (problem.dtype == Dtype::bf16 && !problem.depthwise()) copies_.try_emplace(filter, nullptr);
+  if (as_cuda_ && problem.dtype == Dtype::bf16 && !problem.depthwise()) copies_.try_emplace(filter, nullptr);
 }
 
 void RecordingBackend::make_copies(std::span<const UpdateSlot> slots) {
@@ -87,7 +87,7 @@ std::shared_ptr<const PackedConv> RecordingBackend::pack_conv(const ConvProblem&
 }
 
 void RecordingBackend::squeeze_excite_forward(const SqueezeExciteProblem& problem, const SqueezeExciteForward& args) {
-  if (!fuses_) return Backend::squeeze_excite_forward(problem, args);
+  if (!as_cuda_) return Backend::squeeze_excite_forward(problem, args);
   note(problem.reduce(), ConvCallKind::part);
   note(problem.expand(), ConvCallKind::part);
 }

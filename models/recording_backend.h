@@ -28,12 +28,12 @@ struct NormCall {
 
 /// A backend that computes nothing and has no memory: addresses are handed out and counted but lead nowhere, values
 /// that are read are zeros. A step of any network in any batch takes milliseconds and tells what it would ask of a real
-/// one. Blocks are counted in multiples of 512 bytes, as CUDA's pools hand them out. As on CUDA, a filter that a
-/// convolution in bf16 takes and an optimizer updates has a bf16 copy beside it from its first update on.
+/// one. Blocks are counted in multiples of 512 bytes, as CUDA's pools hand them out.
 class RecordingBackend : public Backend {
  public:
-  /// `fuses`: squeeze-excites are one call, as on CUDA, and else those that it stands for.
-  explicit RecordingBackend(bool fuses = false) : fuses_(fuses) {}
+  /// `as_cuda`: squeeze-excites are one call, and filters of bf16 convolutions that an optimizer updates have bf16
+  /// copies beside them from their first update on.
+  explicit RecordingBackend(bool as_cuda = false) : as_cuda_(as_cuda) {}
 
   /// Distinct calls since `clear_calls`, in order of their first appearance.
   [[nodiscard]] const std::vector<ConvCall>& conv_calls() const { return calls_; }
@@ -50,7 +50,7 @@ class RecordingBackend : public Backend {
   [[nodiscard]] std::string_view name() const override { return "recording"; }
   [[nodiscard]] DeviceInfo info() const override;
   [[nodiscard]] bool supports(Dtype) const override { return true; }
-  [[nodiscard]] bool fuses(const SqueezeExciteProblem&) const override { return fuses_; }
+  [[nodiscard]] bool fuses(const SqueezeExciteProblem&) const override { return as_cuda_; }
   [[nodiscard]] BackendStats stats() const override { return stats_; }
 
   void* allocate(std::size_t bytes) override;
@@ -108,7 +108,7 @@ class RecordingBackend : public Backend {
   void make_copies(std::span<const UpdateSlot> slots);
   void note(const NormProblem& problem, bool backward);
 
-  bool fuses_;
+  bool as_cuda_;
   std::vector<ConvCall> calls_;
   std::vector<NormCall> norms_;
   BackendStats stats_;

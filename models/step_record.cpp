@@ -37,7 +37,7 @@ std::size_t trainable_bytes(Network& network) {
 }  // namespace
 
 StepRecord record_step(const StepQuestion& question) {
-  const auto backend = std::make_shared<RecordingBackend>(question.fuses);
+  const auto backend = std::make_shared<RecordingBackend>(question.as_cuda);
   const auto network = build_model(question.model, backend, question.options);
   apply_selection(*network, select_layers(*network, question.unfreeze, question.reading), question.norms);
   const auto optimizer = make_adam();

@@ -17,7 +17,7 @@ struct StepQuestion {
   SelectorOptions reading = {};
   int batch = 32;
   Dtype dtype = Dtype::f32;
-  bool fuses = false;  ///< squeeze-excites are one call, as on CUDA
+  bool as_cuda = false;  ///< see `RecordingBackend`
 };
 
 /// Bytes on the device. What is released within a step is reused, so the parts do not add up to `peak`.

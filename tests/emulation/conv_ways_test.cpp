@@ -5,6 +5,7 @@
 #include "kernels/cuda/cuda_backend.h"
 #include "kernels/error.h"
 #include "microscope/ways.h"
+#include "tests/emulation/empty_library.h"
 
 namespace thaw::cuda {
 namespace {
@@ -15,7 +16,7 @@ using ::testing::SizeIs;
 
 /// One engine for everything: the tiled products, which read filters as (K,R,S,C/groups) also where a problem is
 /// depthwise. Filters come in the activations' type; a filter gradient in bf16 goes out rounded.
-class GroupedLibrary : public Library, private Workspace {
+class GroupedLibrary : public EmptyLibrary, private Workspace {
  public:
   GroupedLibrary(Gpu& gpu, DeviceMemory& memory)
       : gpu_(gpu), memory_(memory), scratch_(memory, 1 << 20), tickets_(memory, most_tickets * sizeof(unsigned)) {
@@ -32,15 +33,6 @@ class GroupedLibrary : public Library, private Workspace {
     if (engine != "whole:grouped") fail_way(task, engine);
     return [this, task, to] { run(task, to); };
   }
-  Dtype conv_result(const ConvTask& task) override { return task.problem.dtype; }
-
-  bool conv_forward(const ConvProblem&, const void*, const ConvForward&) override { return false; }
-  bool conv_backward_data(const ConvProblem&, const void*, const void*, void*) override { return false; }
-  bool conv_backward_filter(const ConvProblem&, const void*, const void*, float*) override { return false; }
-  bool dense_forward(const DenseProblem&, const void*, const void*, const void*, void*) override { return false; }
-  bool dense_backward_data(const DenseProblem&, const void*, const void*, void*) override { return false; }
-  bool dense_backward_weights(const DenseProblem&, const void*, const void*, float*) override { return false; }
-  [[nodiscard]] std::int64_t plans() const override { return 0; }
 
  private:
   void run(const ConvTask& task, const ConvOperands& to) {

@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "kernels/cuda/cuda_backend.h"
+#include "tests/emulation/empty_library.h"
 #include "tests/framework/toy_run.h"
 
 namespace thaw::cuda {
@@ -22,7 +23,7 @@ using ::testing::Not;
 std::vector<const void*> given_filters;
 
 /// thaw's own products with filters that were narrowed before.
-class NarrowLibrary : public Library {
+class NarrowLibrary : public EmptyLibrary {
  public:
   explicit NarrowLibrary(DeviceMemory& memory) : memory_(memory) {}
 
@@ -38,7 +39,6 @@ class NarrowLibrary : public Library {
     product_backward_data({}, problem, static_cast<const float*>(wide.data()), dy, dx);
     return true;
   }
-  bool conv_backward_filter(const ConvProblem&, const void*, const void*, float*) override { return false; }
   bool dense_forward(const DenseProblem& problem, const void* x, const void* weights, const void* bias,
                      void* y) override {
     return conv_forward(problem.as_conv(), weights, {.x = x, .bias = bias, .y = y});
@@ -46,11 +46,6 @@ class NarrowLibrary : public Library {
   bool dense_backward_data(const DenseProblem& problem, const void* weights, const void* dy, void* dx) override {
     return conv_backward_data(problem.as_conv(), weights, dy, dx);
   }
-  bool dense_backward_weights(const DenseProblem&, const void*, const void*, float*) override { return false; }
-  std::vector<ConvWay> conv_engines(const ConvTask&) override { return {}; }
-  std::function<void()> bind_conv(const ConvTask&, const std::string&, const ConvOperands&) override { return {}; }
-  Dtype conv_result(const ConvTask& task) override { return task.problem.dtype; }
-  [[nodiscard]] std::int64_t plans() const override { return 0; }
 
  private:
   /// Not by a kernel, so that the casts among the launches are the backend's.

@@ -7,6 +7,7 @@
 
 #include "kernels/cuda/cuda_backend.h"
 #include "kernels/cuda/norm_calls.h"
+#include "tests/emulation/empty_library.h"
 
 namespace thaw::cuda {
 
@@ -93,14 +94,8 @@ class EmulatedServices : public NormServices {
 };
 
 /// A library that has a plan for every norm and for nothing else.
-class NormLibrary : public Library {
+class NormLibrary : public EmptyLibrary {
  public:
-  bool conv_forward(const ConvProblem&, const void*, const ConvForward&) override { return false; }
-  bool conv_backward_data(const ConvProblem&, const void*, const void*, void*) override { return false; }
-  bool conv_backward_filter(const ConvProblem&, const void*, const void*, float*) override { return false; }
-  bool dense_forward(const DenseProblem&, const void*, const void*, const void*, void*) override { return false; }
-  bool dense_backward_data(const DenseProblem&, const void*, const void*, void*) override { return false; }
-  bool dense_backward_weights(const DenseProblem&, const void*, const void*, float*) override { return false; }
   bool norm_forward(Workspace&, const NormProblem& problem, const NormForward& args) override {
     norms_.forward(HostPlan(problem), problem, args);
     return true;

@@ -53,7 +53,7 @@ TEST_P(StepRecords, NoteTheCallsThatTheTablePredicts) {
 TEST_P(StepRecords, NoteTheConvolutionsOfFusedSqueezeExcitesAsParts) {
   StepQuestion asked = question(GetParam(), "blocks:2");
   const StepRecord apart = record_step(asked);
-  asked.fuses = true;
+  asked.as_cuda = true;
   const StepRecord fused = record_step(asked);
   const auto forward = [](const StepRecord& record, ConvCallKind kind) {
     return count(record.prefix, kind) + count(record.step, kind);
@@ -88,9 +88,13 @@ TEST_P(StepRecords, HoldWeightsGradientsAndMomentsWithinTheStepsPeak) {
   EXPECT_EQ(memory.prefix_peak, 0U);
 }
 
-TEST_P(StepRecords, HoldABf16CopyOfEachDenseFilterThatTrains) {
+TEST_P(StepRecords, HoldABf16CopyOfEachDenseFilterThatTrainsOnCuda) {
   for (const char* unfreeze : {"none", "blocks:2", "all"}) {
     StepQuestion asked = question(GetParam(), unfreeze);
+    asked.dtype = Dtype::bf16;
+    EXPECT_EQ(record_step(asked).memory.filter_copies, 0U) << "a processor needs none";
+    asked.as_cuda = true;
+    asked.dtype = Dtype::f32;
     const StepMemory in_f32 = record_step(asked).memory;
     asked.dtype = Dtype::bf16;
     const StepMemory in_bf16 = record_step(asked).memory;

@@ -29,10 +29,16 @@ TEST(PlanCommand, TellsTheEngineOfEveryConvolutionAndTheMemory) {
     EXPECT_NE(conv["engine"].is_null(), !conv["own_kernel"].get<bool>()) << conv;
     own += conv["own_kernel"].get<bool>() ? 1 : 0;
     prefix += conv["part"] == "prefix" ? 1 : 0;
+    // Forward, the layers of a squeeze-excite are part of its kernels; back they are cuDNN's.
+    const bool of_a_squeeze_excite = conv["problem"].get<std::string>().find("h1w1_") != std::string::npos;
+    if (of_a_squeeze_excite) {
+      EXPECT_EQ(conv["own_kernel"], conv["direction"] == "forward") << conv;
+    }
   }
   EXPECT_GT(own, 0);
   EXPECT_GT(prefix, 0);
   const nlohmann::json& memory = report["memory"];
+  EXPECT_GT(memory["filter_copies"].get<std::size_t>(), 0U) << "bf16 is the standard";
   EXPECT_EQ(memory["optimizer"].get<std::size_t>(), 2 * memory["gradients"].get<std::size_t>());
   EXPECT_EQ(memory["total"].get<std::size_t>(),
             std::max(memory["prefix_peak"].get<std::size_t>(), memory["step_peak"].get<std::size_t>()) +
