@@ -51,8 +51,8 @@ inline std::vector<std::string> small_grid(const std::string& file, const std::s
   return words;
 }
 
-/// Paths of the experiments' files below a grid's folder, without reports and locks. What is written or renamed meanwhile
-/// may be missing.
+/// Paths of the experiments' files below a grid's folder, without reports and locks. What is written or renamed
+/// meanwhile may be missing.
 inline std::vector<std::string> experiment_files(const std::string& grid) {
   std::vector<std::string> files;
   std::error_code gone;
