@@ -80,18 +80,20 @@ std::vector<int> DevicePhotos::send_missing(ImageStore& store, std::span<const i
 
 std::uint8_t* DevicePhotos::room_for(std::size_t bytes) {
   if (kept_ + bytes > limit_) return nullptr;
-  if (slabs_.empty() || free_begin_ + bytes > slabs_.back().bytes()) {
+  if (bytes > free_bytes_) {
     if (full_) return nullptr;
     try {
       slabs_.push_back(bytes_on(backend_, std::max(bytes, std::min(kSlab, limit_))));
+      free_ = slabs_.back().data_as<std::uint8_t>();
+      free_bytes_ = slabs_.back().bytes();
     } catch (const Error&) {  // the device is full: photos are sent each time, only slower
       full_ = true;
       return nullptr;
     }
-    free_begin_ = 0;
   }
-  std::uint8_t* room = slabs_.back().data_as<std::uint8_t>() + free_begin_;
-  free_begin_ += bytes;
+  std::uint8_t* room = free_;
+  free_ += bytes;
+  free_bytes_ -= bytes;
   kept_ += bytes;
   return room;
 }

@@ -41,8 +41,9 @@ class DevicePhotos {
   const std::size_t limit_;
   mutable std::mutex mutex_;
   std::size_t kept_ = 0;
-  std::vector<Tensor> slabs_;   // photos one behind the other
-  std::size_t free_begin_ = 0;  // in the last slab
+  std::vector<Tensor> slabs_;     // photos one behind the other
+  std::uint8_t* free_ = nullptr;  // in the last slab
+  std::size_t free_bytes_ = 0;
   bool full_ = false;
   std::vector<Place> places_;  // by sample; kept ones, and passing ones while a batch is made
 };

@@ -108,7 +108,10 @@ std::vector<Setting> settings() {
 
 class OpParity : public testing::TestWithParam<Setting> {
  protected:
-  OpParity() : backend_(make_backend(GetParam().device, {.poison = true})), oracle_({.poison = true}) {}
+  OpParity() : backend_(make_backend(GetParam().device, options())), oracle_({.poison = true}) {}
+
+  /// `THAW_TEST_AUTOTUNE` is set by scripts/gpu_check.
+  static BackendOptions options() { return {.poison = true, .autotune = std::getenv("THAW_TEST_AUTOTUNE") != nullptr}; }
 
   /// One case with one kind of numbers: the oracle's run, the backend's, and the backend's again.
   void compare_case(const OpCase& op, Fill fill) {
