@@ -7,7 +7,7 @@
 // what each kind of call took, and its rate, mean of all steps; with the machine's ceilings (thaw_bench_ceilings:
 // matrix product and triad) also which share of them that is: the longer of arithmetic and memory at their ceilings,
 // over the time taken. On a device that can record (cuda), a step is recorded once and replayed, as the trainer does
-// it; the head has no dropout there, whose masks cannot be recorded.
+// it.
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "framework/dropout_masks.h"
 #include "framework/training_step.h"
 #include "kernels/error.h"
 #include "kernels/pointwise.h"
@@ -173,8 +174,7 @@ class Workload {
  public:
   Workload(const Setting& s, const std::shared_ptr<Backend>& backend)
       : s_(s), backend_(backend), sums_(make_loss_sums(backend)) {
-    net_ = build_model(s.model, backend,
-                       {.size = s.size, .head = {.classes = 5, .dropout = backend->can_record() ? 0.0 : 0.2}});
+    net_ = build_model(s.model, backend, {.size = s.size, .head = {.classes = 5, .dropout = 0.2}});
     apply_selection(*net_, select_layers(*net_, s.selector), NormMode::train);
     std::vector<float> pixels(static_cast<std::size_t>(s.batch) * static_cast<std::size_t>(s.size * s.size) * 3);
     for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = 255.0F * pointwise::uniform(1, i);
@@ -182,6 +182,7 @@ class Workload {
     for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<std::int32_t>(i % 5);
     ctx_.backend = backend;
     ctx_.dtype = s.dtype;
+    if (backend->can_record()) ctx_.masks = &masks_;
     input_ = Tensor::from_host(backend, {s.batch, s.size, s.size, 3}, Dtype::f32, std::span<const float>(pixels));
     labels_ = Tensor::from_labels(backend, labels);
     trainable_ = net_->parameters.trainable();
@@ -208,6 +209,7 @@ class Workload {
   }
   void run() {
     if (recording_ == nullptr) return step();
+    masks_.draw(ctx_);
     adam_->repeat(*backend_, rate_);
     backend_->replay(*recording_);
   }
@@ -218,6 +220,7 @@ class Workload {
   std::shared_ptr<Backend> backend_;
   Tensor sums_;
   std::unique_ptr<Network> net_;
+  DropoutMasks masks_;
   Context ctx_;
   Tensor input_, labels_;
   Var prefix_;

@@ -63,19 +63,22 @@ class Tape {
   std::vector<Entry> entries_;
 };
 
+class DropoutMasks;
+
 /// Called with a layer's name and its output; the scale multiplies the values that are reported.
 using Observer = std::function<void(std::string_view layer, const Tensor& output, double scale)>;
 
 /// Everything that an op needs to know besides its inputs: where to compute, in which type, and whether to record.
 struct Context {
   std::shared_ptr<Backend> backend;
-  Dtype dtype = Dtype::f32;    ///< of activations
-  Tape* tape = nullptr;        ///< null: nothing is recorded and nothing wants a gradient
-  bool training = false;       ///< dropout drops; norms that are allowed to use batch statistics do
-  std::uint64_t seed = 0;      ///< of dropout
-  std::uint64_t step = 0;      ///< counts training steps; with `seed` it fixes every dropout mask
-  std::uint64_t dropouts = 0;  ///< dropout calls of this step so far
-  Observer observer = {};      ///< set: layers run unfused and report each output (tracing)
+  Dtype dtype = Dtype::f32;       ///< of activations
+  Tape* tape = nullptr;           ///< null: nothing is recorded and nothing wants a gradient
+  bool training = false;          ///< dropout drops; norms that are allowed to use batch statistics do
+  std::uint64_t seed = 0;         ///< of dropout
+  std::uint64_t step = 0;         ///< counts training steps; with `seed` it fixes every dropout mask
+  std::uint64_t dropouts = 0;     ///< dropout calls of this step so far
+  DropoutMasks* masks = nullptr;  ///< where the step's masks are kept, so that it can be recorded; null: they are not
+  Observer observer = {};         ///< set: layers run unfused and report each output (tracing)
 
   [[nodiscard]] Dtype master() const { return master_dtype(dtype); }
   [[nodiscard]] bool observing() const { return static_cast<bool>(observer); }

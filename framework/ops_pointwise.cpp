@@ -1,7 +1,7 @@
+#include "framework/dropout_masks.h"
 #include "framework/ops.h"
 #include "framework/ops_record.h"
 #include "kernels/error.h"
-#include "kernels/pointwise.h"
 
 namespace thaw {
 
@@ -86,11 +86,33 @@ Var cast(Context& ctx, const Var& x, Dtype dtype) {
   return out;
 }
 
+namespace {
+
+/// The same with the factors in memory.
+Var dropout_by_mask(Context& ctx, const Var& x, double rate) {
+  const Tensor mask = ctx.masks->mask(ctx, ctx.dropouts++, x.value(), rate);
+  const int rows = x.shape().at(0);
+  const ScaleProblem problem{.n = rows, .c = static_cast<int>(x.value().numel() / rows), .dtype = x.value().dtype()};
+  const Tensor y = Tensor::empty(ctx.backend, x.shape(), x.value().dtype());
+  ctx.backend->scale_forward(problem, x.value().data(), mask.data(), y.data());
+  const Var out = ctx.output(y, {&x});
+  if (!out.wants_grad()) return out;
+  ctx.tape->record("dropout", {}, out,
+                   [backend = ctx.backend, problem, mask, dx_slot = x.gradient()](const Tensor& dy) {
+                     const Tensor dx = Tensor::empty(backend, dy.shape(), dy.dtype());
+                     backend->scale_backward(problem, nullptr, mask.data(), dy.data(), dx.data(), nullptr);
+                     dx_slot->accumulate(dx);
+                   });
+  return out;
+}
+
+}  // namespace
+
 Var dropout(Context& ctx, const Var& x, double rate) {
   if (rate < 0 || rate >= 1) fail(ErrorKind::usage, "[dropout] the rate must be in [0, 1), found {}", rate);
   if (!ctx.training || rate == 0) return x;
-  const std::uint64_t call = ctx.step * 64 + ctx.dropouts++;
-  const std::uint64_t seed = pointwise::random_bits(ctx.seed, call);
+  if (ctx.masks != nullptr) return dropout_by_mask(ctx, x, rate);
+  const std::uint64_t seed = dropout_seed(ctx, ctx.dropouts++);
   const auto p = static_cast<float>(rate);
   const Tensor y = Tensor::empty(ctx.backend, x.shape(), x.value().dtype());
   ctx.backend->dropout(y.dtype(), y.numel(), p, seed, x.value().data(), y.data());

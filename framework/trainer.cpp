@@ -182,13 +182,14 @@ bool Trainer::for_each_batch(std::vector<int> order, int epoch, bool training, c
   return true;
 }
 
-std::uint64_t Trainer::compute(const Var& x, const Tensor& labels, const Tensor& sums, const Position& position,
-                               const std::function<void()>& before_backward) {
+void Trainer::compute(const Var& x, const Tensor& labels, const Tensor& sums, const Position& position,
+                      DropoutMasks* masks, const std::function<void()>& before_backward) {
   Context ctx = context_;
   ctx.step = static_cast<std::uint64_t>(position.step);
+  ctx.masks = masks;
   const StepInputs inputs{
       .x = x, .labels = labels, .sums = sums, .cut = cut_, .trainable = trainable_, .learning_rate = learning_rate_};
-  return take_step(network_, ctx, inputs, *optimizer_, [&](const Tape&) { before_backward(); });
+  take_step(network_, ctx, inputs, *optimizer_, [&](const Tape&) { before_backward(); });
 }
 
 void Trainer::compute_recorded(const Var& x, const std::vector<std::int32_t>& labels, const Tensor& sums,
@@ -202,11 +203,11 @@ void Trainer::compute_recorded(const Var& x, const std::vector<std::int32_t>& la
   }
   backend.copy(fixed.x.data(), x.value().data(), fixed.x.bytes());
   backend.upload(fixed.labels.data(), labels.data(), fixed.labels.bytes());
-  const auto run = [&] { return compute(Var(fixed.x), fixed.labels, sums, position, [] {}); };
-  if (first || !fixed.repeatable) {
-    fixed.repeatable = run() == 0;
-    return;
-  }
+  Context ctx = context_;
+  ctx.step = static_cast<std::uint64_t>(position.step);
+  fixed.masks.draw(ctx);
+  const auto run = [&] { compute(Var(fixed.x), fixed.labels, sums, position, &fixed.masks, [] {}); };
+  if (first) return run();
   if (fixed.recording == nullptr) {
     std::map<const Parameter*, std::uint64_t> versions;
     for (const Parameter& parameter : network_.parameters.all()) versions[&parameter] = parameter.version();
@@ -239,7 +240,7 @@ void Trainer::step(const Var& x, const std::vector<std::int32_t>& labels, const 
     compute_recorded(x, labels, sums, position);
     look();
   } else {
-    compute(x, Tensor::from_labels(context_.backend, labels), sums, position, look);
+    compute(x, Tensor::from_labels(context_.backend, labels), sums, position, nullptr, look);
   }
   ++position.step;
   ++position.batch;

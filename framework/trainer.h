@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "framework/dropout_masks.h"
 #include "framework/network.h"
 #include "framework/optimizer.h"
 #include "framework/prefix_store.h"
@@ -141,9 +142,9 @@ class Trainer {
   using UseBatch = std::function<bool(const Var&, const std::vector<std::int32_t>&, const std::vector<int>&)>;
   bool for_each_batch(std::vector<int> order, int epoch, bool training, const UseBatch& use);
   void step(const Var& x, const std::vector<std::int32_t>& labels, const Tensor& sums, Position& position);
-  /// Forward, loss and, after `before_backward`, backward and update. Returns how many dropout masks it drew.
-  std::uint64_t compute(const Var& x, const Tensor& labels, const Tensor& sums, const Position& position,
-                        const std::function<void()>& before_backward);
+  /// Forward, loss and, after `before_backward`, backward and update. `masks` may be null.
+  void compute(const Var& x, const Tensor& labels, const Tensor& sums, const Position& position, DropoutMasks* masks,
+               const std::function<void()>& before_backward);
   /// The same by a recording of it, made at a batch size' second step, where the device can record.
   void compute_recorded(const Var& x, const std::vector<std::int32_t>& labels, const Tensor& sums,
                         const Position& position);
@@ -170,7 +171,7 @@ class Trainer {
     Tensor labels = {};
     std::unique_ptr<Recording> recording = {};
     std::vector<Parameter*> changed = {};  ///< whose values a replay changes
-    bool repeatable = false;               ///< no dropout, whose masks differ from step to step
+    DropoutMasks masks = {};
   };
   std::map<std::int64_t, FixedStep> fixed_steps_;
   Tensor sums_ = {};  ///< of the epoch under way, at one address for all recordings

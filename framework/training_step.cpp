@@ -4,8 +4,8 @@
 
 namespace thaw {
 
-std::uint64_t take_step(Network& network, Context ctx, const StepInputs& inputs, Optimizer& optimizer,
-                        const std::function<void(const Tape&)>& before_backward) {
+void take_step(Network& network, Context ctx, const StepInputs& inputs, Optimizer& optimizer,
+               const std::function<void(const Tape&)>& before_backward) {
   Tape tape;
   ctx.tape = &tape;
   ctx.training = true;
@@ -17,7 +17,6 @@ std::uint64_t take_step(Network& network, Context ctx, const StepInputs& inputs,
   tape.backward();
   optimizer.step(inputs.trainable, inputs.learning_rate);
   network.parameters.clear_gradients();
-  return ctx.dropouts;
 }
 
 }  // namespace thaw

@@ -18,9 +18,9 @@ struct StepInputs {
   double learning_rate = 0;
 };
 
-/// Forward, loss, backward and update. `ctx` gives backend, dtype, seed and step; the tape is the call's own and is
-/// shown to `before_backward`. Returns how many dropout masks were drawn.
-std::uint64_t take_step(
+/// Forward, loss, backward and update. `ctx` gives backend, dtype, seed, step and dropout masks; the tape is the call's
+/// own and is shown to `before_backward`.
+void take_step(
     Network& network, Context ctx, const StepInputs& inputs, Optimizer& optimizer,
     const std::function<void(const Tape&)>& before_backward = [](const Tape&) {});
 

@@ -60,9 +60,11 @@ TEST(Trainer, RepeatsRecordedStepsWithTheSameBits) {
   ToyRun recorded(true, true, 1 << 20, {}, 0);
   ToyRun plain(true, true, 1 << 20, {}, 0, {.poison = true});
   ToyRun random(true);
+  ToyRun plain_random(true, true, 1 << 20, {}, 0.25, {.poison = true});
   Position a;
   Position b;
   Position c;
+  Position d;
   for (int epoch = 0; epoch < 4; ++epoch) {
     for (ToyRun* run : {&recorded, &plain}) {
       Position& position = run == &recorded ? a : b;
@@ -70,6 +72,7 @@ TEST(Trainer, RepeatsRecordedStepsWithTheSameBits) {
       run->trainer->evaluate(numbers(18, 22));  // uses the memory of the steps in between, and what they changed
     }
     random.trainer->train_epoch(numbers(0, 18), c);
+    plain_random.trainer->train_epoch(numbers(0, 18), d);
   }
   EXPECT_EQ(recorded.weights(), plain.weights());
   EXPECT_EQ(a.sums.loss, b.sums.loss);
@@ -77,7 +80,9 @@ TEST(Trainer, RepeatsRecordedStepsWithTheSameBits) {
   EXPECT_EQ(recorded.trainer->optimizer().steps(), plain.trainer->optimizer().steps());
   EXPECT_EQ(recorded.trainer->recordings(), recorded.ctx.backend->can_record() ? 2U : 0U);
   EXPECT_EQ(plain.trainer->recordings(), 0U);
-  EXPECT_EQ(random.trainer->recordings(), 0U) << "dropout draws another mask each step";
+  EXPECT_EQ(random.weights(), plain_random.weights()) << "each replay has the dropout masks of its step";
+  EXPECT_NE(random.weights(), plain.weights());
+  EXPECT_EQ(random.trainer->recordings(), recorded.trainer->recordings());
 }
 
 TEST(Trainer, UsesNoCacheWhereItWouldChangeTheResult) {
