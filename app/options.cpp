@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "grid/json_fields.h"
 #include "kernels/error.h"
 #include "kernels/nearest.h"
 
@@ -71,11 +72,7 @@ std::vector<int> parse_widths(std::string_view text, std::string_view option) {
   }
 }
 
-std::string reason_of(const nlohmann::json::exception& error) {
-  const std::string_view text = error.what();
-  const std::size_t end = text.find("] ");
-  return std::string(end == std::string_view::npos ? text : text.substr(end + 2));
-}
+std::string reason_of(const nlohmann::json::exception& error) { return grid::reason_of(error); }
 
 void print_json(std::ostream& out, const nlohmann::json& json) { out << json.dump(2) << "\n"; }
 

@@ -70,7 +70,7 @@ void require_option(bool holds, std::string_view option, std::string_view rule, 
   if (!holds) fail(ErrorKind::usage, "{} wants {}, not {}", option, rule, value);
 }
 
-/// What is wrong with a JSON document, without the exception's own name in front.
+/// What is wrong with a JSON document, without the exception's own name in front, in printable ASCII.
 std::string reason_of(const nlohmann::json::exception& error);
 
 /// Prints a JSON document as people and programs read it: indented, doubles with all their digits.

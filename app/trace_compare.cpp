@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "app/options.h"
 #include "kernels/error.h"
 
 namespace thaw {
@@ -183,7 +184,7 @@ TraceComparison compare_reports(const nlohmann::json& found, const nlohmann::jso
                         golden.at("after_eval_probs_row0"), true);
   } catch (const nlohmann::json::exception& error) {
     fail(ErrorKind::data, "the golden report cannot be read ({}); it should be one that `thaw trace --json` wrote",
-         error.what());
+         reason_of(error));
   }
   return judge.result;
 }
