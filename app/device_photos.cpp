@@ -28,11 +28,12 @@ std::size_t DevicePhotos::bytes_kept() const {
 Tensor DevicePhotos::pixels(ImageStore& store, std::span<const int> samples, const LoaderOptions& options) {
   const std::lock_guard lock(mutex_);
   places_.resize(static_cast<std::size_t>(store.dataset().size()));
-  std::vector<Tensor> passing;  // released behind the call that reads them, which is early enough in the device's order
-  const std::vector<int> to_forget = send_missing(store, samples, options.threads, passing);
+  // Released behind the call that reads them, which is early enough in the device's order.
+  const std::map<int, Passing> passing = send_missing(store, samples, options.threads);
   std::vector<PhotoCrop> crops;
   for (const int sample : samples) {
-    const Place& place = places_[static_cast<std::size_t>(sample)];
+    const auto found = passing.find(sample);
+    const Place& place = found != passing.end() ? found->second.place : places_[static_cast<std::size_t>(sample)];
     const auto [box, flip] =
         choose_augmentation(options.augment, options.epoch, sample, {.width = place.width, .height = place.height});
     crops.push_back({.photo = place.at,
@@ -47,12 +48,11 @@ Tensor DevicePhotos::pixels(ImageStore& store, std::span<const int> samples, con
   const Tensor out =
       Tensor::empty(backend_, {static_cast<std::int64_t>(samples.size()), options.size, options.size, 3}, Dtype::f32);
   backend_->resize_photos(options.size, crops, out.data_as<float>());
-  for (const int sample : to_forget) places_[static_cast<std::size_t>(sample)] = {};
   return out;
 }
 
-std::vector<int> DevicePhotos::send_missing(ImageStore& store, std::span<const int> samples, int threads,
-                                            std::vector<Tensor>& passing) {
+std::map<int, DevicePhotos::Passing> DevicePhotos::send_missing(ImageStore& store, std::span<const int> samples,
+                                                                int threads) {
   std::vector<int> missing;
   std::copy_if(samples.begin(), samples.end(), std::back_inserter(missing),
                [this](int sample) { return places_[static_cast<std::size_t>(sample)].at == nullptr; });
@@ -61,21 +61,23 @@ std::vector<int> DevicePhotos::send_missing(ImageStore& store, std::span<const i
     const auto index = static_cast<std::size_t>(i);
     decoded[index] = store.get(missing[index]);
   });
-  std::vector<int> not_kept;
+  std::map<int, Passing> passing;
   for (std::size_t i = 0; i < missing.size(); ++i) {
-    Place& place = places_[static_cast<std::size_t>(missing[i])];
-    if (place.at != nullptr) continue;  // twice in one batch
-    const std::vector<std::uint8_t>& rgb = decoded[i]->rgb;
-    std::uint8_t* room = room_for(rgb.size());
-    if (room == nullptr) {
-      passing.push_back(bytes_on(backend_, rgb.size()));
-      room = passing.back().data_as<std::uint8_t>();
-      not_kept.push_back(missing[i]);
+    Place& kept = places_[static_cast<std::size_t>(missing[i])];
+    if (kept.at != nullptr || passing.contains(missing[i])) continue;  // twice in one batch
+    const Image& image = *decoded[i];
+    std::uint8_t* room = room_for(image.rgb.size());
+    const Tensor block = room != nullptr ? Tensor() : bytes_on(backend_, image.rgb.size());
+    if (room == nullptr) room = block.data_as<std::uint8_t>();
+    backend_->upload(room, image.rgb.data(), image.rgb.size());
+    const Place place{.at = room, .height = image.height, .width = image.width};
+    if (block.defined()) {
+      passing[missing[i]] = {.place = place, .block = block};
+    } else {
+      kept = place;
     }
-    backend_->upload(room, rgb.data(), rgb.size());
-    place = {.at = room, .height = decoded[i]->height, .width = decoded[i]->width};
   }
-  return not_kept;
+  return passing;
 }
 
 std::uint8_t* DevicePhotos::room_for(std::size_t bytes) {

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -31,9 +32,14 @@ class DevicePhotos {
     int height = 0, width = 0;
   };
 
-  /// Puts what is not kept yet on the device, without room for it into `passing`; returns those photos.
-  std::vector<int> send_missing(ImageStore& store, std::span<const int> samples, int threads,
-                                std::vector<Tensor>& passing);
+  /// A photo that there is no room for, while a batch is made.
+  struct Passing {
+    Place place = {};
+    Tensor block = {};
+  };
+
+  /// Puts what is not kept yet on the device; returns what cannot stay.
+  std::map<int, Passing> send_missing(ImageStore& store, std::span<const int> samples, int threads);
   /// Null where nothing more may be kept.
   std::uint8_t* room_for(std::size_t bytes);
 
@@ -45,7 +51,7 @@ class DevicePhotos {
   std::uint8_t* free_ = nullptr;  // in the last slab
   std::size_t free_bytes_ = 0;
   bool full_ = false;
-  std::vector<Place> places_;  // by sample; kept ones, and passing ones while a batch is made
+  std::vector<Place> places_;  // of kept ones, by sample
 };
 
 /// The photos' place on `backend`, a quarter of its memory at most, where the host cannot see that memory and it can

@@ -60,7 +60,6 @@ int run_eval(const EvalOptions& options, Console& console) {
   for (Parameter& parameter : session.network->parameters.all()) parameter.set_frozen(true);
   DatasetImages source(dataset, {.size = session.network->size,
                                  .threads = options.session.device.threads,
-                                 .prefetch = prefetch_for(*session.device.backend),
                                  .on_device = photos_on(session.device.backend)});
   Trainer trainer(*session.network, session.context(), source, make_adam(),
                   {.batch = options.batch, .cache_prefix = false});

@@ -18,7 +18,7 @@ namespace {
 
 /// Seconds that reading, decoding and resizing a photo takes on all threads; bad photos are another step's business.
 double decode_seconds(const Dataset& dataset, int threads) {
-  constexpr int side = 224;
+  constexpr int side = kStandardSize;
   constexpr std::size_t photo = std::size_t{side} * side * 3;
   const int count = std::min(64, dataset.size());
   std::vector<float> pixels(static_cast<std::size_t>(count) * photo);
@@ -65,7 +65,7 @@ microscope::NetOptions net_of(const TrainSettings& settings, Dtype dtype) {
           .unfreeze = settings.unfreeze,
           .bn = settings.bn,
           .batch = settings.batch,
-          .size = settings.size == 0 ? 224 : settings.size,
+          .size = input_size_of(settings),
           .dtype = dtype};
 }
 

@@ -14,12 +14,10 @@ namespace {
 using microscope::Ceilings;
 using microscope::TimedBackend;
 
-constexpr int kStandardSize = 224;
-
 StepQuestion question_of(const TrainSettings& settings, Dtype dtype, int classes) {
   StepQuestion question;
   question.model = settings.model;
-  question.options.size = settings.size == 0 ? kStandardSize : settings.size;
+  question.options.size = input_size_of(settings);
   question.options.head = {
       .classes = classes, .hidden = parse_widths(settings.head, "--head"), .dropout = settings.dropout};
   question.options.master = master_dtype(dtype);

@@ -8,6 +8,10 @@
 
 namespace thaw {
 
+inline constexpr int kStandardSize = 224;
+/// Height and width of a training's photos.
+inline int input_size_of(const TrainSettings& settings) { return settings.size == 0 ? kStandardSize : settings.size; }
+
 /// What one batch of a training costs a device that reaches its ceilings, and what it keeps.
 struct TrainingCost {
   std::size_t cut = 0;

@@ -83,12 +83,13 @@ bool DatasetImages::check(const std::vector<int>& images, const std::function<bo
 }
 
 std::unique_ptr<BatchStream> DatasetImages::stream(std::vector<int> images, int batch, int epoch, bool augment) {
+  // Where the processor computes, decoding ahead would only take its cores from it.
   const LoaderOptions options{.batch = batch,
                               .size = options_.size,
                               .threads = options_.threads,
                               .augment = augment ? options_.augment : Augment{},
                               .epoch = epoch,
-                              .prefetch = options_.prefetch};
+                              .prefetch = 0};
   if (options_.on_device != nullptr) {
     return std::make_unique<DeviceStream>(*options_.on_device, *store_, std::move(images), options);
   }

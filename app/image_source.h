@@ -17,12 +17,8 @@ struct ImageOptions {
   int size = 224;
   int threads = 0;
   Augment augment = {};
-  int prefetch = 2;                              ///< as `LoaderOptions::prefetch`
   std::shared_ptr<DevicePhotos> on_device = {};  ///< where photos are kept and resized, unless on the host
 };
-
-/// Where the processor computes, decoding ahead would only take its cores from it; a GPU leaves them free.
-inline int prefetch_for(const Backend& backend) { return backend.info().backend == "cuda" ? 2 : 0; }
 
 /// The photos of a data set as the trainer takes them.
 class DatasetImages final : public ImageSource {

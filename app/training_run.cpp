@@ -38,7 +38,6 @@ TrainingRun::TrainingRun(TrainSettings settings, TrainInputs inputs, RunFolder f
               {.size = settings_.size,
                .threads = settings_.threads,
                .augment = {.flip = settings_.flip, .crop = settings_.crop, .seed = settings_.seed},
-               .prefetch = prefetch_for(*inputs_.session.device.backend),
                .on_device = photos_of(inputs_, surroundings)},
               surroundings.shared != nullptr ? surroundings.shared->decoded(inputs_.dataset) : nullptr),
       trainer_(make_trainer()),

@@ -75,6 +75,17 @@ TEST_F(DevicePhotosTest, OnAFullDeviceSendsThemEachTime) {
   EXPECT_EQ(backend->uploaded, 2 * sent);
 }
 
+TEST_F(DevicePhotosTest, WhereABatchFindsNoRoomNothingOfItIsTakenForKept) {
+  const auto backend = std::make_shared<BlindBackend>(std::size_t{1} << 20);
+  DevicePhotos photos(backend, kPlenty);
+  ImageStore store(dataset, 0);
+  EXPECT_THROW(photos.pixels(store, order, {.size = 500}), Error);
+  const std::size_t sent = backend->uploaded;
+  EXPECT_GT(sent, 0U);
+  static_cast<void>(photos.pixels(store, order, {.size = 9}));
+  EXPECT_EQ(backend->uploaded, 2 * sent) << "their memory was released";
+}
+
 TEST_F(DevicePhotosTest, NamesABadPhoto) {
   const TempFolder folder;
   fs::copy(drawn_photos(), folder.at("photos"), fs::copy_options::recursive);
