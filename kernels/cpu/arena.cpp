@@ -47,6 +47,9 @@ Arena::Arena(std::size_t limit, bool poison) : poison_(poison) {
     void* base = mmap(nullptr, range_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (base != MAP_FAILED) {
       base_ = static_cast<std::byte*>(base);
+#ifdef MADV_HUGEPAGE
+      madvise(base_, range_, MADV_HUGEPAGE);  // a wish: fewer page faults and misses of the translation cache
+#endif
       return;
     }
     if (range_ == kGrowth) break;
