@@ -96,7 +96,7 @@ void CpuBackend::conv_backward_filter(const ConvProblem& problem, const void* x,
                                     scratch.data());
     return;
   }
-  if (dw != nullptr && products_->takes(problem)) return products_->backward_filter(problem, x, dy, dw, dbias);
+  if (dw != nullptr && products_->takes_filter(problem)) return products_->backward_filter(problem, x, dy, dw, dbias);
   if (dw != nullptr) convs_->backward_filter(problem, x, dy, dw);
   if (dbias != nullptr) sum_rows(problem.dtype, problem.output_size() / problem.k, problem.k, dy, dbias);
 }
@@ -126,9 +126,7 @@ void CpuBackend::conv_forward_packed(const ConvProblem& problem, const PackedCon
   with_filter.w = own.filter.data();
   with_filter.bias = own.bias.data();
   if (hand_written(problem)) return simd_.depthwise_forward(problem, with_filter);
-  if (products_->takes(problem)) {
-    return products_->forward_packed(problem, static_cast<const float*>(with_filter.w), with_filter);
-  }
+  if (products_->takes(problem)) return products_->forward_packed(problem, with_filter.w, with_filter);
   convs_->forward_packed(problem, own, args);
 }
 

@@ -29,7 +29,9 @@ ConvForward forward_of(const ConvOperands& to) {
 std::vector<ConvWay> CpuConvWays::ways(const ConvTask& task) {
   const ConvProblem& p = task.problem;
   const bool loops = CpuBackend::hand_written(p);
-  const bool product = task.direction == ConvDirection::data ? products_.takes_data(p) : products_.takes(p);
+  const bool product = task.direction == ConvDirection::forward ? products_.takes(p)
+                       : task.direction == ConvDirection::data  ? products_.takes_data(p)
+                                                                : products_.takes_filter(p);
   ConvWay own{.name = "own", .own = true, .chosen = true, .result = stored_result(task)};
   own.notes = {loops ? "depthwise loops" : "products"};
   own.transformed = !loops && p.r == 3 && p.s == 3 && p.stride == 1;

@@ -42,19 +42,46 @@ float* floats(const Scratch& scratch) { return reinterpret_cast<float*>(scratch.
 ProductEngine::ProductEngine(std::shared_ptr<Arena> arena, const Threads& threads, const SimdKernels& simd)
     : arena_(std::move(arena)), threads_(threads), simd_(simd) {
   avx512_ = std::string_view(simd.name).starts_with("avx512");
-  matrix_unit_ = dnnl::get_effective_cpu_isa() == dnnl::cpu_isa::avx512_core_amx;
+  if (dnnl::get_effective_cpu_isa() == dnnl::cpu_isa::avx512_core_amx) unit_ = matrix_unit();
+}
+
+bool ProductEngine::suits_unit(const ConvProblem& problem, int depth) const {
+  if (unit_ == nullptr || problem.dtype != Dtype::bf16 || !(is_rows(problem) || is_strided_rows(problem))) return false;
+  return simd::unit_depth(depth) >= 16;  // else half of each tile would be empty
 }
 
 bool ProductEngine::takes(const ConvProblem& problem) const {
+  return takes_filter(problem) || suits_unit(problem, problem.c);
+}
+
+bool ProductEngine::takes_data(const ConvProblem& problem) const {
+  return (takes_filter(problem) && !has_windows(problem)) || suits_unit(problem, problem.k);
+}
+
+bool ProductEngine::takes_filter(const ConvProblem& problem) const {
   if (!avx512_) return false;
   if (problem.dtype != Dtype::bf16) return is_winograd(problem);
-  if (matrix_unit_) return false;
+  if (unit_ != nullptr) return false;
   return is_rows(problem) || is_strided_rows(problem) || is_winograd(problem) || has_windows(problem);
 }
 
-bool ProductEngine::takes_data(const ConvProblem& problem) const { return takes(problem) && !has_windows(problem); }
+Scratch ProductEngine::panels_of(const PanelSource& source, bool on_unit) const {
+  Scratch panels(arena_, on_unit ? matrix_unit_panel_bytes(source.depth, source.columns)
+                                 : panel_floats(source.depth, source.columns) * sizeof(float));
+  if (on_unit) {
+    unit_->pack_panels(source, panels.data());
+  } else {
+    simd_.products.pack_panels(source, floats(panels));
+  }
+  return panels;
+}
 
-void ProductEngine::run(const RowProduct& product) const {
+void ProductEngine::run(const RowProduct& product, bool on_unit) const {
+  if (on_unit) {
+    const Scratch scratch(arena_,
+                          matrix_unit_scratch_bytes(product.depth) * static_cast<std::size_t>(threads_.count()));
+    return unit_->row_product(product, scratch.data());
+  }
   const Scratch scratch(arena_, row_product_scratch_bytes(product.depth) * static_cast<std::size_t>(threads_.count()));
   simd_.products.row_product(product, scratch.data());
 }
@@ -82,13 +109,11 @@ Scratch ProductEngine::winograd_filter(const ConvProblem& problem, const float* 
 Scratch ProductEngine::pack(const ConvProblem& problem, const float* w) const {
   if (is_winograd(problem)) return winograd_filter(problem, w, false);
   const int depth = depth_of(problem);
-  Scratch panels(arena_, panel_floats(depth, problem.k) * sizeof(float));
-  simd_.products.pack_panels({w, depth, problem.k, 1, depth}, floats(panels));
-  return panels;
+  return panels_of({w, depth, problem.k, 1, depth}, suits_unit(problem, problem.c));
 }
 
-void ProductEngine::forward_packed(const ConvProblem& problem, const float* panels, const ConvForward& args) const {
-  if (is_winograd(problem)) return run_winograd(problem, panels, args);
+void ProductEngine::forward_packed(const ConvProblem& problem, const void* panels, const ConvForward& args) const {
+  if (is_winograd(problem)) return run_winograd(problem, static_cast<const float*>(panels), args);
   run({.rows = output_rows(problem),
        .depth = depth_of(problem),
        .columns = problem.k,
@@ -99,12 +124,13 @@ void ProductEngine::forward_packed(const ConvProblem& problem, const float* pane
        .bias = problem.bias ? static_cast<const float*>(args.bias) : nullptr,
        .residual = problem.residual ? args.residual : nullptr,
        .act = problem.act,
-       .y = args.y});
+       .y = args.y},
+      suits_unit(problem, problem.c));
 }
 
 void ProductEngine::forward(const ConvProblem& problem, const ConvForward& args) const {
   const Scratch panels = pack(problem, static_cast<const float*>(args.w));
-  forward_packed(problem, floats(panels), args);
+  forward_packed(problem, panels.data(), args);
 }
 
 void ProductEngine::backward_data(const ConvProblem& problem, const void* w, const void* dy, void* dx) const {
@@ -112,9 +138,8 @@ void ProductEngine::backward_data(const ConvProblem& problem, const void* w, con
     const Scratch filter = winograd_filter(problem, static_cast<const float*>(w), true);
     return run_winograd(input_gradient(problem), floats(filter), {.x = dy, .y = dx});
   }
-  const Scratch panels(arena_, panel_floats(problem.k, problem.c) * sizeof(float));
-  auto* const packed = floats(panels);
-  simd_.products.pack_panels({static_cast<const float*>(w), problem.k, problem.c, problem.c, 1}, packed);
+  const bool on_unit = suits_unit(problem, problem.k);
+  const Scratch panels = panels_of({static_cast<const float*>(w), problem.k, problem.c, problem.c, 1}, on_unit);
   const std::int64_t rows = output_rows(problem);
   const bool dense = problem.stride == 1;
   const Scratch compact(
@@ -126,8 +151,9 @@ void ProductEngine::backward_data(const ConvProblem& problem, const void* w, con
        .dtype = problem.dtype,
        .walk = RowWalk::dense(rows, problem.k),
        .a = dy,
-       .panels = packed,
-       .y = dense ? dx : compact.data()});
+       .panels = panels.data(),
+       .y = dense ? dx : compact.data()},
+      on_unit);
   if (!dense) scatter_pixels(problem, compact.data(), static_cast<std::byte*>(dx));
 }
 

@@ -36,7 +36,7 @@ struct RowProduct {
   Dtype dtype = Dtype::f32;
   RowWalk walk;
   const void* a = nullptr;
-  const float* panels = nullptr;   ///< b as `pack_panels` leaves it
+  const void* panels = nullptr;    ///< b as `pack_panels` leaves it
   const float* bias = nullptr;     ///< (columns) or null
   const void* residual = nullptr;  ///< (rows,columns) or null
   Act act = Act::linear;
@@ -106,6 +106,13 @@ constexpr int narrow_columns = 224;
 constexpr int ahead_columns = 640;
 
 THAW_SIMD_INLINE int round_up(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+/// Offset of row i in elements.
+THAW_SIMD_INLINE std::int64_t row_offset(const RowWalk& walk, std::int64_t i) {
+  if (walk.p == 1) return i * walk.step;
+  const std::int64_t line = i / walk.q;
+  return (line / walk.p) * walk.image + (line % walk.p) * walk.line + (i % walk.q) * walk.step;
+}
 
 }  // namespace simd
 

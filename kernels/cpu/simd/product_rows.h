@@ -113,7 +113,7 @@ __attribute__((noinline)) void multiply_tile(const RowProduct& product, const fl
   const int used = least(Vectors * vector_floats, product.columns - first);
   const std::int64_t at = row * product.columns + first;
   vec<vector_floats> sum[tile_rows][Vectors] = {};
-  multiply_panel<Vectors>(product.depth, packed, product.panels + std::int64_t{first} * product.depth, sum);
+  multiply_panel<Vectors>(product.depth, packed, as<float>(product.panels) + std::int64_t{first} * product.depth, sum);
   vec<vector_floats> bias[Vectors] = {};
   if (!Plain && product.bias != nullptr) load_columns(product.bias + first, used, bias);
   const T* residual = !Plain && product.residual != nullptr ? as<T>(product.residual) + at : nullptr;

@@ -85,13 +85,6 @@ __attribute__((noinline)) void multiply_filter(std::int64_t depth, const float* 
 /// Vectors of the panel that begins at column `first`.
 THAW_SIMD_INLINE int panel_vectors(int first, int all) { return all - first > vector_floats ? 2 : 1; }
 
-/// Offset of row i in elements.
-THAW_SIMD_INLINE std::int64_t row_offset(const RowWalk& walk, std::int64_t i) {
-  if (walk.p == 1) return i * walk.step;
-  const std::int64_t line = i / walk.q;
-  return (line / walk.p) * walk.image + (line % walk.p) * walk.line + (i % walk.q) * walk.step;
-}
-
 /// Copies `n` numbers as whole vectors: up to a vector beyond them is read and written.
 template <class T>
 THAW_SIMD_INLINE void copy_over(const T* from, int n, float* to) {
