@@ -19,11 +19,16 @@ bool has_windows(const ConvProblem& p) {
   return p.groups == 1 && p.c <= 4 && window >= 64 && window <= simd::widest_window;
 }
 
+/// Windows that the matrix unit's filter product reads, of large filters or small ones.
+bool has_unit_windows(const ConvProblem& p) {
+  return p.groups == 1 && p.c <= 4 && p.r * p.s * p.c <= simd::widest_window && p.s * p.c <= simd::widest_unit_window;
+}
+
 /// Numbers of a row of the product that a convolution is.
 int depth_of(const ConvProblem& p) { return p.r * p.s * p.c; }
 
 RowWalk input_walk(const ConvProblem& p) {
-  if (has_windows(p)) return RowWalk::windows_of(p);
+  if (p.r * p.s > 1) return RowWalk::windows_of(p);
   return p.stride == 1 ? RowWalk::dense(output_rows(p), p.c) : RowWalk::strided(p);
 }
 
@@ -50,19 +55,28 @@ bool ProductEngine::suits_unit(const ConvProblem& problem, int depth) const {
   return simd::unit_depth(depth) >= 16;  // else half of each tile would be empty
 }
 
-bool ProductEngine::takes(const ConvProblem& problem) const {
-  return takes_filter(problem) || suits_unit(problem, problem.c);
+bool ProductEngine::suits_unit_filter(const ConvProblem& problem) const {
+  if (unit_ == nullptr || problem.dtype != Dtype::bf16) return false;
+  return is_rows(problem) || is_strided_rows(problem) || has_unit_windows(problem);
 }
 
-bool ProductEngine::takes_data(const ConvProblem& problem) const {
-  return (takes_filter(problem) && !has_windows(problem)) || suits_unit(problem, problem.k);
-}
-
-bool ProductEngine::takes_filter(const ConvProblem& problem) const {
+bool ProductEngine::suits_vectors(const ConvProblem& problem) const {
   if (!avx512_) return false;
   if (problem.dtype != Dtype::bf16) return is_winograd(problem);
   if (unit_ != nullptr) return false;
   return is_rows(problem) || is_strided_rows(problem) || is_winograd(problem) || has_windows(problem);
+}
+
+bool ProductEngine::takes(const ConvProblem& problem) const {
+  return suits_vectors(problem) || suits_unit(problem, problem.c);
+}
+
+bool ProductEngine::takes_data(const ConvProblem& problem) const {
+  return (suits_vectors(problem) && !has_windows(problem)) || suits_unit(problem, problem.k);
+}
+
+bool ProductEngine::takes_filter(const ConvProblem& problem) const {
+  return suits_vectors(problem) || suits_unit_filter(problem);
 }
 
 Scratch ProductEngine::panels_of(const PanelSource& source, bool on_unit) const {
@@ -165,18 +179,23 @@ void ProductEngine::backward_filter(const ConvProblem& problem, const void* x, c
     const Scratch scratch(arena_, winograd_filter_scratch(tile, problem).bytes());
     return simd_.products.winograd_filter_gradient(tile, problem, x, dy, static_cast<float*>(dw), scratch.data());
   }
-  const Scratch scratch(arena_, filter_product_scratch_bytes(depth_of(problem), problem.k) * threads_.shards());
-  simd_.products.filter_product({.rows = output_rows(problem),
-                                 .c = depth_of(problem),
-                                 .k = problem.k,
-                                 .dtype = problem.dtype,
-                                 .walk = input_walk(problem),
-                                 .x = x,
-                                 .dy = dy,
-                                 .dw = static_cast<float*>(dw),
-                                 .dbias = static_cast<float*>(dbias),
-                                 .shards = threads_.shards()},
-                                scratch.data());
+  const bool on_unit = suits_unit_filter(problem);
+  const int depth = depth_of(problem);
+  const std::size_t shard =
+      on_unit ? matrix_unit_filter_scratch_bytes(depth, problem.k) : filter_product_scratch_bytes(depth, problem.k);
+  const Scratch scratch(arena_, shard * threads_.shards());
+  const auto& product = on_unit ? unit_->filter_product : simd_.products.filter_product;
+  product({.rows = output_rows(problem),
+           .c = depth,
+           .k = problem.k,
+           .dtype = problem.dtype,
+           .walk = input_walk(problem),
+           .x = x,
+           .dy = dy,
+           .dw = static_cast<float*>(dw),
+           .dbias = static_cast<float*>(dbias),
+           .shards = threads_.shards()},
+          scratch.data());
 }
 
 }  // namespace thaw

@@ -15,7 +15,8 @@ namespace thaw {
 /// computes faster than oneDNN, on AVX-512: in f32 the Winograd ones, with 2x2 outputs a tile, which costs no digits;
 /// in bf16, where the processor has no matrix unit, all of them (its bf16 dot product has half the rate of f32
 /// multiply-adds), with 4x4 outputs a tile, whose error of 1e-5 is far below bf16's own. On a matrix unit bf16's 1x1
-/// ones are computed here, forward and input gradient. Pointers and layouts are those of `Backend`.
+/// ones are computed there, in all directions, and the filter gradient of the first convolution. Pointers and layouts
+/// are those of `Backend`.
 class ProductEngine {
  public:
   ProductEngine(std::shared_ptr<Arena> arena, const Threads& threads, const SimdKernels& simd);
@@ -37,6 +38,10 @@ class ProductEngine {
  private:
   /// Whether the problem is a product of rows of `depth` numbers that suits the matrix unit.
   [[nodiscard]] bool suits_unit(const ConvProblem& problem, int depth) const;
+  /// Whether the matrix unit computes its filter gradient.
+  [[nodiscard]] bool suits_unit_filter(const ConvProblem& problem) const;
+  /// Whether vectors compute it, all three directions.
+  [[nodiscard]] bool suits_vectors(const ConvProblem& problem) const;
   [[nodiscard]] Scratch panels_of(const PanelSource& source, bool on_unit) const;
   void run(const RowProduct& product, bool on_unit) const;
   void sum_rows(const ConvProblem& problem, const void* dy, float* sums) const;

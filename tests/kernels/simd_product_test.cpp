@@ -377,6 +377,91 @@ TEST(MatrixUnit, ReadsThePixelsOfAStridedConvolution) {
   }
 }
 
+/// The filter gradient and the bias' of rows of x that the walk finds, exactly, for any number of shards and threads.
+void expect_exact_gradient(const RowWalk& walk, const Array& x, std::int64_t rows, int c, int k,
+                           const std::function<double(std::int64_t, int)>& x_at) {
+  Array dy(Dtype::bf16, rows * k);
+  for (std::int64_t i = 0; i < dy.count(); ++i) dy.set(i, static_cast<double>(i * 3 % 5 - 2));
+  std::vector<double> expected(static_cast<std::size_t>(c) * static_cast<std::size_t>(k));
+  std::vector<double> bias(static_cast<std::size_t>(k));
+  for (std::int64_t row = 0; row < rows; ++row) {
+    for (int j = 0; j < k; ++j) {
+      const double value = dy.at(row * k + j);
+      bias[static_cast<std::size_t>(j)] += value;
+      for (int i = 0; i < c; ++i) expected[static_cast<std::size_t>(j * c + i)] += value * x_at(row, i);
+    }
+  }
+  for (const std::size_t shards : {1, 2, 5}) {
+    for (const bool with_bias : {true, false}) {
+      Array dw(Dtype::f32, std::int64_t{c} * k);
+      Array dbias(Dtype::f32, k);
+      Scratch scratch(matrix_unit_filter_scratch_bytes(c, k) * shards);
+      expect_same_bits({&dw, &dbias}, [&] {
+        matrix_unit()->filter_product({.rows = rows,
+                                       .c = c,
+                                       .k = k,
+                                       .dtype = Dtype::bf16,
+                                       .walk = walk,
+                                       .x = const_cast<Array&>(x).data(),
+                                       .dy = dy.data(),
+                                       .dw = dw.f32(),
+                                       .dbias = with_bias ? dbias.f32() : nullptr,
+                                       .shards = shards},
+                                      scratch.data());
+      });
+      EXPECT_TRUE(scratch.guard_intact());
+      for (std::size_t i = 0; i < expected.size(); ++i) {
+        ASSERT_EQ(dw.at(static_cast<std::int64_t>(i)), expected[i])
+            << rows << "x" << c << "x" << k << " in " << shards << " shards at " << i;
+      }
+      for (int j = 0; j < k && with_bias; ++j) ASSERT_EQ(dbias.at(j), bias[static_cast<std::size_t>(j)]) << j;
+    }
+  }
+}
+
+TEST(MatrixUnit, FilterProductsMatchDoubleLoopsForAnyNumberOfShards) {
+  if (matrix_unit() == nullptr) GTEST_SKIP() << "this processor has no matrix unit (AMX)";
+  const struct {
+    std::int64_t rows;
+    int c, k;
+  } sizes[] = {{1, 1, 1},      {3, 16, 13},   {700, 24, 72},  {555, 40, 17},  {600, 130, 70},
+               {300, 33, 200}, {4000, 8, 96}, {2100, 16, 48}, {1100, 64, 30}, {40, 600, 530}};
+  for (const auto& size : sizes) {
+    const Array x = integer_rows(size.rows * size.c);
+    expect_exact_gradient(RowWalk::dense(size.rows, size.c), x, size.rows, size.c, size.k,
+                          [&](std::int64_t row, int i) { return x.at(row * size.c + i); });
+  }
+}
+
+TEST(MatrixUnit, FilterProductsOfStridedConvolutions) {
+  if (matrix_unit() == nullptr) GTEST_SKIP() << "this processor has no matrix unit (AMX)";
+  for (const char* text : {"n2c32h9w8_k48r1s1u2", "n3c8h45w45_k64r1s1u2", "n1c40h7w5_k16r1s1u3"}) {
+    const ConvProblem problem = ConvProblem::parse(text);
+    const RowWalk walk = RowWalk::strided(problem);
+    const Array x = integer_rows(problem.input_size());
+    expect_exact_gradient(walk, x, problem.output_size() / problem.k, problem.c, problem.k,
+                          [&](std::int64_t row, int i) { return x.at(simd::row_offset(walk, row) + i); });
+  }
+}
+
+TEST(MatrixUnit, FilterProductsOfWindows) {
+  if (matrix_unit() == nullptr) GTEST_SKIP() << "this processor has no matrix unit (AMX)";
+  for (const char* text :
+       {"n2c3h9w8_k16r3s3u2p0.1.0.1", "n1c3h15w16_k24r7s7u2p3", "n3c4h5w5_k8r2s4p0.1.1.2", "n2c1h3w3_k40r7s7p3"}) {
+    const ConvProblem problem = ConvProblem::parse(text);
+    const Array x = integer_rows(problem.input_size());
+    const int depth = problem.r * problem.s * problem.c;
+    std::vector<double> windows(static_cast<std::size_t>(problem.output_size() / problem.k * depth));
+    for_taps(problem, [&](std::int64_t out, std::int64_t in, int tap) {
+      for (int c = 0; c < problem.c; ++c) {
+        windows[static_cast<std::size_t>(out * depth + tap * problem.c + c)] = x.at(in * problem.c + c);
+      }
+    });
+    expect_exact_gradient(RowWalk::windows_of(problem), x, problem.output_size() / problem.k, depth, problem.k,
+                          [&](std::int64_t row, int i) { return windows[static_cast<std::size_t>(row * depth + i)]; });
+  }
+}
+
 TEST(MatrixUnit, TakesOneDepthThatDividesTheRows) {
   EXPECT_EQ(simd::unit_depth(64), 32);
   EXPECT_EQ(simd::unit_depth(40), 20);

@@ -14,6 +14,9 @@ struct MatrixUnit {
   /// `product.panels`: of `pack_panels` above; bf16 only, dense or strided rows. `scratch`: matrix_unit_scratch_bytes
   /// for each OpenMP thread, aligned to 64 bytes.
   void (*row_product)(const RowProduct& product, void* scratch);
+  /// bf16 only; windows of at most `widest_unit_window` numbers a line. `scratch`: matrix_unit_filter_scratch_bytes for
+  /// each shard, aligned to 64 bytes.
+  void (*filter_product)(const FilterProduct& product, void* scratch);
 };
 
 /// The matrix unit of this processor; null where it has none, or the system keeps it from the process. The first call
@@ -25,6 +28,9 @@ namespace simd {
 /// Rows and columns of y that are computed together: two by two tiles of 16.
 constexpr int unit_rows = 32;
 constexpr int unit_columns = 32;
+/// Rows that a filter product packs at a time, and numbers of a line of the windows that it takes.
+constexpr int unit_chunk = 256;
+constexpr int widest_unit_window = 32;
 /// Blocks of rows that share a panel of a filter too large to stay in L2 beside the rows.
 constexpr int most_unit_group = 4;
 
@@ -51,6 +57,15 @@ THAW_SIMD_INLINE std::size_t matrix_unit_panel_bytes(int depth, int columns) {
 /// In bytes for each thread.
 THAW_SIMD_INLINE std::size_t matrix_unit_scratch_bytes(int depth) {
   return std::size_t{2} * static_cast<std::size_t>(depth) * simd::unit_rows * simd::most_unit_group;
+}
+
+/// In bytes for each shard; the same for c and k exchanged.
+THAW_SIMD_INLINE std::size_t matrix_unit_filter_scratch_bytes(int c, int k) {
+  const auto wide = static_cast<std::size_t>(simd::round_up(c, simd::unit_columns));
+  const auto high = static_cast<std::size_t>(simd::round_up(k, simd::unit_columns));
+  const std::size_t packed = std::size_t{2} * simd::unit_chunk * (wide + high);
+  const std::size_t bias = 3 * sizeof(float) * (wide > high ? wide : high);
+  return sizeof(float) * wide * high + packed + bias;
 }
 
 }  // namespace thaw
