@@ -102,6 +102,7 @@ PlanBasis GridBasis::get(const TrainSettings& first) {
   basis.decode_seconds = decode_seconds(dataset(first), options_.threads);
   basis.photos = [this](const TrainSettings& s) { return photos(s); };
   basis.dtype = [this](const TrainSettings& s) { return device(s).dtype; };
+  basis.on_cuda = [this](const TrainSettings& s) { return device(s).backend->name() == "cuda"; };
   basis.roof = [this](const TrainSettings& s) { return roof(s); };
   basis.shares = [this](const TrainSettings& s, const TrainingCost& cost) { return shares(s, cost); };
   return basis;

@@ -14,18 +14,19 @@ namespace {
 using microscope::Ceilings;
 using microscope::TimedBackend;
 
-StepQuestion question_of(const TrainSettings& settings, Dtype dtype, int classes) {
+StepQuestion question_of(const TrainSettings& settings, const CostBasis& basis) {
   StepQuestion question;
   question.model = settings.model;
   question.options.size = input_size_of(settings);
   question.options.head = {
-      .classes = classes, .hidden = parse_widths(settings.head, "--head"), .dropout = settings.dropout};
-  question.options.master = master_dtype(dtype);
+      .classes = basis.classes, .hidden = parse_widths(settings.head, "--head"), .dropout = settings.dropout};
+  question.options.master = master_dtype(basis.dtype);
   question.unfreeze = settings.unfreeze;
   question.norms = settings.norm_mode();
   question.reading.keras_rescaling = parse_switch(settings.keras_rescaling, "--keras-rescaling");
   question.batch = settings.batch;
-  question.dtype = dtype;
+  question.dtype = basis.dtype;
+  question.as_cuda = basis.on_cuda;
   return question;
 }
 
@@ -89,11 +90,11 @@ double TrainingCost::prefix_from(std::size_t from) const {
                          prefix_seconds.end(), 0.0);
 }
 
-TrainingCost cost_of(const TrainSettings& settings, Dtype dtype, int classes, const Ceilings& roof) {
-  const StepQuestion question = question_of(settings, dtype, classes);
+TrainingCost cost_of(const TrainSettings& settings, const CostBasis& basis) {
+  const StepQuestion question = question_of(settings, basis);
   const StepRecord record = record_step(question);
   TrainingCost cost{.cut = record.cut, .cut_name = record.cut_name, .memory = record.memory};
-  Counter(question, roof).count(cost);
+  Counter(question, basis.roof).count(cost);
   return cost;
 }
 

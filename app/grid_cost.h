@@ -28,9 +28,17 @@ struct TrainingCost {
   [[nodiscard]] double prefix_from(std::size_t from) const;
 };
 
-/// Counts the calls of a training with `classes` classes without computing them; a call takes as long as its arithmetic
+/// What a training's cost depends on beside its settings.
+struct CostBasis {
+  Dtype dtype = Dtype::f32;  ///< of activations
+  bool on_cuda = false;      ///< a device that keeps bf16 copies of what trains; see `RecordingBackend`
+  int classes = 0;
+  microscope::Ceilings roof = {};
+};
+
+/// Counts the calls of a training without computing them; a call takes as long as its arithmetic
 /// or its least traffic does under `roof`, the longer of the two. Throws `Error` (usage) for an unknown model or an
 /// impossible selector.
-TrainingCost cost_of(const TrainSettings& settings, Dtype dtype, int classes, const microscope::Ceilings& roof);
+TrainingCost cost_of(const TrainSettings& settings, const CostBasis& basis);
 
 }  // namespace thaw

@@ -27,7 +27,10 @@ PlannedExperiment plan_one(const grid::Experiment& experiment, const PlanBasis& 
     planned.settings.check();
     planned.photos = basis.photos(planned.settings);
     const Dtype dtype = basis.dtype(planned.settings);
-    planned.cost = cost_of(planned.settings, dtype, planned.photos.classes, basis.roof(planned.settings));
+    planned.cost = cost_of(planned.settings, {.dtype = dtype,
+                                              .on_cuda = basis.on_cuda(planned.settings),
+                                              .classes = planned.photos.classes,
+                                              .roof = basis.roof(planned.settings)});
     const TrainSettings& s = planned.settings;
     planned.cached = !s.no_cache && planned.cost.cut > 0 && !s.flip && !s.crop;
     // Random weights are the seed's.

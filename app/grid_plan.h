@@ -31,6 +31,7 @@ struct PlanBasis {
   double decode_seconds = 0;  ///< of one photo, resized
   std::function<microscope::Ceilings(const TrainSettings&)> roof;
   std::function<Dtype(const TrainSettings&)> dtype;
+  std::function<bool(const TrainSettings&)> on_cuda = [](const TrainSettings&) { return false; };
   /// Measured once for experiments that share a network, on the one that trains most of it.
   std::function<CeilingShares(const TrainSettings&, const TrainingCost&)> shares =
       [](const TrainSettings&, const TrainingCost&) { return CeilingShares{}; };

@@ -105,7 +105,9 @@ nlohmann::json array_of(const Calls& calls) {
 
 std::size_t PlanReport::largest_scratch() const {
   std::size_t most = 0;
-  for (const PlannedCall& planned : calls) most = std::max(most, planned.row.scratch_bytes());
+  for (const PlannedCall& planned : calls) {
+    most = std::max(most, planned.row.scratch_bytes(planned.call.casts_filter));
+  }
   return most;
 }
 

@@ -66,8 +66,9 @@ std::size_t RecordingBackend::filter_copy_bytes() const {
   });
 }
 
-void RecordingBackend::want_copy(const ConvProblem& problem, const void* filter) {
-  if (as_cuda_ && problem.dtype == Dtype::bf16 && !problem.depthwise()) copies_.try_emplace(filter, nullptr);
+bool RecordingBackend::wants_cast(const ConvProblem& problem, const void* filter) {
+  if (!as_cuda_ || problem.dtype != Dtype::bf16 || problem.depthwise()) return false;
+  return copies_.try_emplace(filter, nullptr).first->second == nullptr;
 }
 
 void RecordingBackend::make_copies(std::span<const UpdateSlot> slots) {
@@ -92,13 +93,14 @@ void RecordingBackend::squeeze_excite_forward(const SqueezeExciteProblem& proble
   note(problem.expand(), ConvCallKind::part);
 }
 
-void RecordingBackend::note(const ConvProblem& problem, ConvCallKind kind) {
-  const auto found = std::find_if(calls_.begin(), calls_.end(),
-                                  [&](const ConvCall& call) { return call.kind == kind && call.problem == problem; });
+void RecordingBackend::note(const ConvProblem& problem, ConvCallKind kind, bool casts_filter) {
+  const auto found = std::find_if(calls_.begin(), calls_.end(), [&](const ConvCall& call) {
+    return call.kind == kind && call.casts_filter == casts_filter && call.problem == problem;
+  });
   if (found != calls_.end()) {
     ++found->count;
   } else {
-    calls_.push_back({.problem = problem, .kind = kind});
+    calls_.push_back({.problem = problem, .kind = kind, .casts_filter = casts_filter});
   }
 }
 

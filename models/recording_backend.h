@@ -16,6 +16,7 @@ std::string_view name_of(ConvCallKind kind);  ///< "forward", "fused", "data", "
 struct ConvCall {
   ConvProblem problem;
   ConvCallKind kind = ConvCallKind::forward;
+  bool casts_filter = false;  ///< to the activations' type, as no copy of that type is beside it
   int count = 1;
 };
 
@@ -61,12 +62,10 @@ class RecordingBackend : public Backend {
   void zero(void*, std::size_t) override {}
 
   void conv_forward(const ConvProblem& problem, const ConvForward& args) override {
-    want_copy(problem, args.w);
-    note(problem, ConvCallKind::forward);
+    note(problem, ConvCallKind::forward, wants_cast(problem, args.w));
   }
   void conv_backward_data(const ConvProblem& problem, const void* w, const void*, void*) override {
-    want_copy(problem, w);
-    note(problem, ConvCallKind::data);
+    note(problem, ConvCallKind::data, wants_cast(problem, w));
   }
   void conv_backward_filter(const ConvProblem& problem, const void*, const void*, void*, void*) override {
     note(problem, ConvCallKind::filter);
@@ -103,8 +102,9 @@ class RecordingBackend : public Backend {
   void sgd(Dtype, std::span<const UpdateSlot> slots, const SgdStep&) override { make_copies(slots); }
 
  private:
-  void note(const ConvProblem& problem, ConvCallKind kind);
-  void want_copy(const ConvProblem& problem, const void* filter);
+  void note(const ConvProblem& problem, ConvCallKind kind, bool casts_filter = false);
+  /// Whether the filter has another type than the activations and no copy yet; the optimizer's next update makes one.
+  bool wants_cast(const ConvProblem& problem, const void* filter);
   void make_copies(std::span<const UpdateSlot> slots);
   void note(const NormProblem& problem, bool backward);
 

@@ -22,10 +22,10 @@ ConvRequest make_request(const ConvProblem& problem, ConvDirection direction, co
   return request;
 }
 
-std::size_t SurveyRow::scratch_bytes() const {
+std::size_t SurveyRow::scratch_bytes(bool casts_filter) const {
   if (own_kernel) return 0;
   const ConvProblem& p = request.problem;
-  const bool cast = p.dtype != Dtype::f32 && (request.direction != ConvDirection::filter || facts.output != Dtype::f32);
+  const bool cast = casts_filter || (request.direction == ConvDirection::filter && facts.output != Dtype::f32);
   return facts.workspace_bytes + (cast ? static_cast<std::size_t>(p.filter_size()) * size_of(p.dtype) : 0);
 }
 

@@ -19,8 +19,9 @@ struct SurveyRow {
   std::vector<ConvPlanFacts> engines = {};
 
   [[nodiscard]] bool possible() const { return own_kernel || !facts.engine.empty(); }
-  /// What the call takes beside its operands: workspace, and copies of the filter in another type.
-  [[nodiscard]] std::size_t scratch_bytes() const;
+  /// What the call takes beside its operands: workspace, and a copy of the filter in the activations' type where it is
+  /// cast, or of its gradient where the engine gives that in another type than f32.
+  [[nodiscard]] std::size_t scratch_bytes(bool casts_filter) const;
 };
 
 /// How a GPU that need not be here would compute requests.

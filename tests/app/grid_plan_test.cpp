@@ -48,6 +48,17 @@ std::map<std::string, PlannedExperiment> by_name(const GridPlan& plan) {
   return all;
 }
 
+TEST(PlanGrid, CountsTheBf16CopiesOfWhatTrainsWhereTheDeviceKeepsThem) {
+  PlanBasis basis = basis_of_nothing();
+  basis.dtype = [](const TrainSettings&) { return Dtype::bf16; };
+  const auto memory = [&basis] {
+    return plan_grid(experiments_of("[[run]]\nunfreeze='all'\n"), basis).experiments.front().memory_bytes;
+  };
+  const std::uint64_t without = memory();
+  basis.on_cuda = [](const TrainSettings&) { return true; };
+  EXPECT_GT(memory(), without + 1000000) << "two bytes for each of about a million parameters";
+}
+
 TEST(PlanGrid, SharesPrefixesOnlyWhereTheyAreTheSameFunction) {
   const auto plan = by_name(plan_grid(experiments_of("[[run]]\nunfreeze='blocks:1'\n"
                                                      "[[run]]\nunfreeze='blocks:2'\nsize=64\n"

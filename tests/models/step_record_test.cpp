@@ -114,6 +114,21 @@ TEST_P(StepRecords, HoldABf16CopyOfEachDenseFilterThatTrainsOnCuda) {
   }
 }
 
+TEST_P(StepRecords, CastNoFilterThatHasABf16Copy) {
+  StepQuestion asked = question(GetParam(), "all");
+  asked.dtype = Dtype::bf16;
+  for (const bool as_cuda : {false, true}) {
+    asked.as_cuda = as_cuda;
+    const StepRecord record = record_step(asked);
+    for (const ConvCall& call : record.step) EXPECT_FALSE(call.casts_filter) << call.problem.text();
+  }
+  // Batch norms alone: the filters behind the first one are frozen, so nothing writes copies of them.
+  asked.unfreeze = "glob:*_bn";
+  const StepRecord record = record_step(asked);
+  EXPECT_TRUE(std::ranges::any_of(record.step, [](const ConvCall& call) { return call.casts_filter; }));
+  EXPECT_EQ(record.memory.filter_copies, 0U);
+}
+
 TEST_P(StepRecords, NeedLessMemoryTheMoreIsFrozen) {
   const std::size_t all = record_step(question(GetParam(), "all")).memory.step_peak;
   const std::size_t some = record_step(question(GetParam(), "blocks:2")).memory.step_peak;
