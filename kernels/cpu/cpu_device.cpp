@@ -5,6 +5,7 @@
 #include <string>
 
 #include "kernels/cpu/cpu_backend.h"
+#include "kernels/cpu/product_engine.h"
 #include "kernels/cpu/simd/simd.h"
 #include "kernels/error.h"
 
@@ -51,8 +52,9 @@ DeviceInfo cpu_device() {
   info.backend = "cpu";
   info.name = processor_name();
   const dnnl_version_t* version = dnnl_version();
-  info.detail = fmt::format("oneDNN {}.{}.{} with {}, own kernels with {}", version->major, version->minor,
-                            version->patch, onednn_isa(), simd_kernels().name);
+  info.detail =
+      fmt::format("oneDNN {}.{}.{} with {}, own kernels with {}{}", version->major, version->minor, version->patch,
+                  onednn_isa(), simd_kernels().name, matrix_unit_beside(simd_kernels()) != nullptr ? " and amx" : "");
   info.threads = Threads(0).count();
   info.memory_bytes =
       static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));

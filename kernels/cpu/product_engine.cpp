@@ -44,10 +44,16 @@ float* floats(const Scratch& scratch) { return reinterpret_cast<float*>(scratch.
 
 }  // namespace
 
+const MatrixUnit* matrix_unit_beside(const SimdKernels& simd) {
+  const bool wanted =
+      std::string_view(simd.name) == "avx512_bf16" && dnnl::get_effective_cpu_isa() == dnnl::cpu_isa::avx512_core_amx;
+  return wanted ? matrix_unit() : nullptr;
+}
+
 ProductEngine::ProductEngine(std::shared_ptr<Arena> arena, const Threads& threads, const SimdKernels& simd)
     : arena_(std::move(arena)), threads_(threads), simd_(simd) {
   avx512_ = std::string_view(simd.name).starts_with("avx512");
-  if (dnnl::get_effective_cpu_isa() == dnnl::cpu_isa::avx512_core_amx) unit_ = matrix_unit();
+  unit_ = matrix_unit_beside(simd);
 }
 
 bool ProductEngine::suits_unit(const ConvProblem& problem, int depth) const {

@@ -10,6 +10,10 @@
 
 namespace thaw {
 
+/// The matrix unit that is used beside `simd`; null where there is none, where THAW_SIMD asks for lesser kernels, or
+/// where oneDNN is kept from the unit (ONEDNN_MAX_CPU_ISA).
+const MatrixUnit* matrix_unit_beside(const SimdKernels& simd);
+
 /// Dense convolutions as matrix products of our own, summed in f32 whatever the type of the activations: 1x1 ones and
 /// dense layers directly, 3x3 ones of stride 1 after Winograd, those of few channels over windows. It takes what it
 /// computes faster than oneDNN, on AVX-512: in f32 the Winograd ones, with 2x2 outputs a tile, which costs no digits;
@@ -51,7 +55,7 @@ class ProductEngine {
   std::shared_ptr<Arena> arena_;
   const Threads& threads_;
   const SimdKernels& simd_;
-  const MatrixUnit* unit_ = nullptr;  ///< null: none, or oneDNN is kept from it
+  const MatrixUnit* unit_ = nullptr;
   bool avx512_ = false;
 };
 
