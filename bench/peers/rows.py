@@ -60,18 +60,33 @@ class Row:
         return f"{statistics.median(ratios):.2f}x" if ratios else "; ".join(self.notes) or "not measured"
 
 
+BOTH = ("f32", "bf16")
+
+
 class Variants:
-    """PyTorch's side of a workload: both versions in both types. All run once; then only those near the best."""
+    """PyTorch's side of a workload: both versions in `dtypes`. All run once; then only those near the best."""
 
-    cache = {}  # (workload, model) -> Variants: rows of f32 and bf16 divide by the same
+    cache = {}  # (model, workload, dtypes) -> Variants
 
-    def __init__(self, model, workload, stock=False, options=()):
-        self.model, self.workload, self.stock, self.options = model, workload, stock, options
+    def __init__(self, model, workload, stock=False, options=(), dtypes=BOTH):
+        self.model, self.workload, self.stock, self.options, self.dtypes = model, workload, stock, options, dtypes
         self.rounds, self.ms, self.rss = [], {}, {}
 
     @classmethod
-    def of(cls, model, workload):
-        return cls.cache.setdefault((model, workload), cls(model, workload))
+    def of(cls, model, workload, dtype):
+        """What a row of ours in `dtype` is divided by: f32 by f32, bf16 by the faster type."""
+        dtypes = ("f32",) if dtype == "f32" else BOTH
+        return cls.cache.setdefault((model, workload, dtypes), cls(model, workload, dtypes=dtypes))
+
+    @classmethod
+    def note(cls, row):
+        """How an f32 row compares with PyTorch's faster type, where a row of bf16 has measured that."""
+        both = cls.cache.get((row.model, row.workload, BOTH))
+        if row.dtype != "f32" or both is None or not both.rounds:
+            return []
+        theirs = statistics.median(sample["ms"] for _, sample in both.rounds) / 1000 * row.theirs_factor
+        ours = statistics.median(ours for ours, _ in row.rounds())
+        return [f"{theirs / ours:.2f}x to PyTorch's faster type ({both.rounds[-1][0]})"]
 
     def round(self, bench, number):
         """(name, sample) of the fastest variant in this round, measured if no other row did."""
@@ -80,7 +95,7 @@ class Variants:
                 least = min(statistics.median(times) for times in self.ms.values())
                 run = [key for key, times in self.ms.items() if statistics.median(times) < 1.15 * least]
             else:
-                run = [(peer, dtype) for peer in bench.peers for dtype in ("f32", "bf16")]
+                run = [(peer, dtype) for peer in bench.peers for dtype in self.dtypes]
             times = {}
             for peer, dtype in run:
                 sample = bench.torch(peer, self.model, self.workload, dtype, steps_of(self.model, self.workload),
@@ -96,6 +111,8 @@ class Variants:
 class StepRow(Row):
     """A step, or an inference, of a batch of 32."""
 
+    theirs_factor = 1  # of a step's seconds
+
     def __init__(self, workload, model, dtype):
         super().__init__(f"{workload} {model} {dtype}")
         self.workload, self.model, self.dtype = workload, model, dtype
@@ -103,7 +120,7 @@ class StepRow(Row):
 
     def measure(self, bench, rounds, stock):
         selector = "all" if self.workload == "train" else "infer"
-        theirs = Variants.of(self.model, self.workload)
+        theirs = Variants.of(self.model, self.workload, self.dtype)
         steps = steps_of(self.model, self.workload)
         for i in range(rounds):
             ours = bench.step(self.model, selector, self.dtype, steps)
@@ -111,6 +128,7 @@ class StepRow(Row):
             self.add(ours["ms"] / 1000, best["ms"] / 1000, (ours, best))
             self.rss = max(self.rss, ours["rss_mib"])
         self.rss_theirs = theirs.rss.get(self.dtype)
+        self.notes = Variants.note(self)
         if stock:
             self.stock = [bench.torch(peer, self.model, self.workload, self.dtype, 2, stock=True)["ms"] / 1000
                           for peer in bench.peers]
@@ -125,13 +143,15 @@ class PartialRow(Row):
     """Ten epochs over the training photos with a frozen prefix: extrapolated from steps on both sides. Ours computes the
     prefix once (that is included) and runs the rest 10 times; theirs runs all of it 10 times. No decoding on either."""
 
+    theirs_factor = -(-TRAIN_PHOTOS // BATCH) * EPOCHS
+
     def __init__(self, workload, model, dtype):
         super().__init__(f"{workload} {model} {dtype}")
         self.workload, self.model, self.dtype = workload, model, dtype
 
     def measure(self, bench, rounds, stock):
         selector = "blocks:3" if self.workload == "blocks3" else "none"
-        theirs = Variants.of(self.model, self.workload)
+        theirs = Variants.of(self.model, self.workload, self.dtype)
         batches = -(-TRAIN_PHOTOS // BATCH)
         steps = steps_of(self.model, self.workload)
         for i in range(rounds):
@@ -141,7 +161,7 @@ class PartialRow(Row):
             self.add(batches * (fill["ms"] + EPOCHS * step["ms"]) / 1000, batches * EPOCHS * best["ms"] / 1000,
                      (fill, step, best))
         self.notes = [f"extrapolated; last round: fill {fill['ms']:.0f} ms, step {step['ms']:.1f} ms a batch; "
-                      f"theirs {best['ms']:.0f} ms"]
+                      f"theirs {best['ms']:.0f} ms"] + Variants.note(self)
 
 
 def weights_of(model, folder):
