@@ -208,6 +208,29 @@ TEST_P(SimdWindows, PoolingAndItsGradientMatchDoubleLoops) {
   }
 }
 
+TEST_P(SimdWindows, TheMaximumIsTheSameWithoutPositionsAndANumberThatIsNoneWins) {
+  for (const PoolProblem& p : pool_problems(PoolKind::max, dtype_)) {
+    SCOPED_TRACE(p.text());
+    Array x = Array::random(dtype_, p.input_size(), 1);
+    for (std::int64_t i = 5; i < x.count(); i += 31) x.set(i, std::nan(""));
+    Array with(dtype_, p.output_size());
+    Array without(dtype_, p.output_size());
+    std::vector<std::int32_t> indices(static_cast<std::size_t>(p.output_size()));
+    expect_same_bits({&with, &without}, [&] {
+      kernels_.pool_forward(p, x.data(), with.data(), indices.data());
+      kernels_.pool_forward(p, x.data(), without.data(), nullptr);
+    });
+    EXPECT_TRUE(with.bytes() == without.bytes());
+    const std::int64_t image = std::int64_t{p.h} * p.w * p.c;
+    for (std::int64_t out = 0; out < p.output_size(); ++out) {
+      const std::int64_t n = out / (std::int64_t{p.p()} * p.q() * p.c);
+      const std::int64_t at = n * image + indices[static_cast<std::size_t>(out)] * std::int64_t{p.c} + out % p.c;
+      if (indices[static_cast<std::size_t>(out)] < 0) continue;  // a window of padding alone
+      ASSERT_EQ(std::isnan(with.at(out)), std::isnan(x.at(at)));
+    }
+  }
+}
+
 TEST_P(SimdWindows, PaddingPutsZerosAroundAndItsGradientCrops) {
   const Pad pad{1, 2, 3, 0};
   const int c = 5;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kernels/cpu/simd/lines.h"
+#include "kernels/cpu/simd/vectors.h"
 
 THAW_SIMD_BEGIN
 
@@ -58,6 +59,29 @@ THAW_SIMD_INLINE void max_window(const PoolProblem& problem, const T* x, const W
   if constexpr (Positions) {
     for (int i = 0; i < n; ++i) indices[i] = position[i];
   }
+}
+
+/// The same for a whole strip and without positions: the maxima stay in registers.
+template <class T>
+THAW_SIMD_INLINE void max_strip(const PoolProblem& problem, const T* x, const Window& window, T* y) {
+  constexpr int vectors = strip_floats / vector_floats;
+  vec<vector_floats> best[vectors] = {};
+  if (window.top < window.bottom && window.left < window.right) {
+    load_channels<vector_floats>(x + (std::int64_t{window.top} * problem.w + window.left) * problem.c, best);
+  }
+  for (int h = window.top; h < window.bottom; ++h) {
+    const T* pixel = x + (std::int64_t{h} * problem.w + window.left) * problem.c;
+    for (int w = window.left; w < window.right; ++w, pixel += problem.c) {
+      fetch_ahead(pixel, strip_floats);
+      vec<vector_floats> value[vectors];
+      load_channels<vector_floats>(pixel, value);
+      unrolled<vectors>([&](auto v) THAW_LAMBDA_INLINE {
+        const auto larger = value[v.value] > best[v.value] ? value[v.value] : best[v.value];
+        best[v.value] = value[v.value] != value[v.value] ? value[v.value] : larger;
+      });
+    }
+  }
+  store_channels<vector_floats>(y, best);
 }
 
 template <class T>
@@ -123,6 +147,8 @@ void pool_forward(const PoolProblem& problem, const void* x, void* y, std::int32
           const std::int64_t at = (row * width + q) * c + first;
           if (problem.kind == PoolKind::max && indices != nullptr) {
             max_window<true>(problem, image + first, window, n, as<T>(y) + at, indices + at);
+          } else if (problem.kind == PoolKind::max && n == strip_floats) {
+            max_strip(problem, image + first, window, as<T>(y) + at);
           } else if (problem.kind == PoolKind::max) {
             max_window<false>(problem, image + first, window, n, as<T>(y) + at, nullptr);
           } else {
