@@ -11,6 +11,9 @@
 #include "kernels/error.h"
 #include "kernels/reference/reference_backend.h"
 #include "tests/kernels/op_cases.h"
+#ifdef THAW_EMULATION
+#include "kernels/cuda/emulation/order.h"
+#endif
 
 namespace thaw::tests {
 
@@ -113,13 +116,17 @@ class OpParity : public testing::TestWithParam<Setting> {
   /// `THAW_TEST_AUTOTUNE` is set by scripts/gpu_check.
   static BackendOptions options() { return {.poison = true, .autotune = std::getenv("THAW_TEST_AUTOTUNE") != nullptr}; }
 
-  /// One case with one kind of numbers: the oracle's run, the backend's, and the backend's again.
+  /// One case with one kind of numbers: the oracle's run, the backend's, and the backend's again. The emulation's
+  /// kernels run backwards then, as none may depend on the order of its blocks and threads.
   void compare_case(const OpCase& op, Fill fill) {
     const Dtype dtype = GetParam().dtype;
     OpRun expected_run(oracle_, op.name, dtype, Dtype::f64, fill);
     op.run(expected_run);
     OpRun run(*backend_, op.name, dtype, dtype, fill);
     op.run(run);
+#ifdef THAW_EMULATION
+    const cuda::emulation::Backwards backwards;
+#endif
     OpRun second(*backend_, op.name, dtype, dtype, fill);
     op.run(second);
 

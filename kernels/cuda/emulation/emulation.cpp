@@ -1,5 +1,7 @@
 #include "kernels/cuda/emulation/emulation.h"
 
+#include "kernels/cuda/emulation/order.h"
+
 #include <sys/mman.h>
 #include <ucontext.h>
 
@@ -108,7 +110,7 @@ class Block {
   /// Runs a waiting fiber's thread on, or the next threads of the block on an idle one.
   THAW_UNSEEN void resume(Fiber& fiber) {
     current_ = &fiber;
-    if (!fiber.waiting) fiber.thread = next_++;
+    if (!fiber.waiting) fiber.thread = next_thread();
     fiber.waiting = false;
     place(fiber.thread);
 #if defined(__SANITIZE_ADDRESS__)
@@ -122,6 +124,11 @@ class Block {
 #if defined(__SANITIZE_ADDRESS__)
     __sanitizer_finish_switch_fiber(host_stack_, nullptr, nullptr);
 #endif
+  }
+
+  THAW_UNSEEN unsigned next_thread() {
+    const unsigned turn = next_++;
+    return backwards ? count_ - 1 - turn : turn;
   }
 
   THAW_UNSEEN void leave(Fiber& fiber) {
@@ -198,7 +205,7 @@ THAW_UNSEEN void Block::run_fiber() {
     (*self.body_)();
     release(self.ended_);
     if (!kOneThreadAFiber && self.next_ < self.count_) {
-      fiber.thread = self.next_++;
+      fiber.thread = self.next_thread();
       self.place(fiber.thread);
     } else {
       self.leave(fiber);
@@ -214,10 +221,11 @@ THAW_UNSEEN void run(const char* name, dim3 grid, dim3 size, const std::function
   if (launches != nullptr) launches->emplace_back(name);
   gridDim = grid;
   blockDim = size;
+  const auto place = [](unsigned i, unsigned count) { return backwards ? count - 1 - i : i; };
   for (unsigned z = 0; z < grid.z; ++z) {
     for (unsigned y = 0; y < grid.y; ++y) {
       for (unsigned x = 0; x < grid.x; ++x) {
-        blockIdx = {x, y, z};
+        blockIdx = {place(x, grid.x), place(y, grid.y), place(z, grid.z)};
         block().run(name, size, body);
       }
     }

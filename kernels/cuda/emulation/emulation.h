@@ -6,7 +6,8 @@
 
 // Runs kernels on the host: blocks one after the other, the threads of a block as fibers that change only where they
 // wait for each other. Logic, bounds (AddressSanitizer) and races (ThreadSanitizer knows each fiber as a thread, and
-// only barriers as order) show here; races between blocks and speed do not.
+// only barriers as order; what depends on the order of threads or blocks differs from a run backwards, order.h) show
+// here; speed does not.
 
 // The names are CUDA's.
 // NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming)
