@@ -252,7 +252,7 @@ THAW_SIMD_INLINE UnitFilter unit_filter(const FilterProduct& product, void* scra
   float* chunk_sums = product.dbias != nullptr ? as<float>(take(bias * 4)) : nullptr;
   UnitSide& dy = turned ? out.right : out.left;
   UnitSide& x = turned ? out.left : out.right;
-  dy = {as<Half>(product.dy), product.k, RowWalk::dense(product.rows, product.k), dy.tiles, chunk_sums};
+  dy = {as<Half>(product.dy), product.k, {1, product.rows, 0, 0, product.k, nullptr}, dy.tiles, chunk_sums};
   x = {as<Half>(product.x), product.c, product.walk, x.tiles, nullptr};
   return out;
 }
