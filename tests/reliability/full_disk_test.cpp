@@ -159,6 +159,9 @@ TEST_F(FileLimit, LetsARunGoOnAndSaveAgainOnceItIsLifted) {
 }
 
 TEST_F(FileLimit, EndsARunThatCouldNeverSaveAndResumeCompletesIt) {
+#if defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "LLVM's OpenMP, which ThreadSanitizer needs, maps a file that this limit cuts short";
+#endif
   const std::string run = folder.at("run");
   Process process(long_training(run), {.file_limit = kTooSmall});
   EXPECT_EQ(process.wait(), 1) << process.err();
