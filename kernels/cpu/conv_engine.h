@@ -23,7 +23,7 @@ class CpuPackedConv : public PackedConv {
 
   ConvProblem problem;
   Scratch bias;             ///< (K) f32, where problem.bias
-  Scratch filter;           ///< f32; depthwise: (R,S,C), a product of our own: panels
+  Scratch filter;           ///< depthwise: (R,S,C) f32; a product of our own: its panels
   mutable std::mutex lock;  ///< for forms
   mutable std::vector<Form> forms;
 };

@@ -10,13 +10,11 @@ using Exactness = OpCase::Exactness;
 
 // Kinds of ResNet50 (7x7 on photos, 1x1, strided 1x1, 3x3, with what is fused into them), at small sizes.
 constexpr std::string_view kResNet[] = {
-    "n2c3h30w30_k64r7s7u2p3+bias",     "n1c3h31w29_k64r7s7u2+bias+relu",
-    "n1c64h14w14_k64r1s1+bias",        "n2c64h9w9_k256r1s1",
-    "n3c64h10w10_k64r3s3p1+bias",      "n2c256h8w8_k128r1s1u2+bias",
-    "n2c256h7w9_k128r1s1u2",           "n1c512h4w4_k512r3s3p1",
-    "n5c128h6w6_k128r3s3p1+bias+relu", "n2c64h7w7_k256r1s1+bias+residual+relu",
-    "n3c256h7w7_k64r1s1+bias+relu",    "n1c1024h2w2_k2048r1s1u2+bias",
-    "n2c64h8w8_k128r3s3u2p1",
+    "n2c3h30w30_k64r7s7u2p3+bias",  "n1c3h31w29_k64r7s7u2+bias+relu",  "n1c64h14w14_k64r1s1+bias",
+    "n2c64h9w9_k256r1s1",           "n3c64h10w10_k64r3s3p1+bias",      "n2c256h8w8_k128r1s1u2+bias",
+    "n2c256h7w9_k128r1s1u2",        "n1c512h4w4_k512r3s3p1",           "n3c64h2w3_k32r1s1u2+bias",
+    "n4c32h1w1_k48r1s1u2",          "n5c128h6w6_k128r3s3p1+bias+relu", "n2c64h7w7_k256r1s1+bias+residual+relu",
+    "n3c256h7w7_k64r1s1+bias+relu", "n1c1024h2w2_k2048r1s1u2+bias",    "n2c64h8w8_k128r3s3u2p1",
 };
 
 // Kinds of MobileNetV3: TensorFlow's one-sided padding, channels that are no multiple of 16, squeeze-excite.

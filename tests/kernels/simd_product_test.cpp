@@ -76,6 +76,15 @@ void for_taps(const ConvProblem& p, const F& f) {
 
 class SimdProducts : public Simd {};
 
+TEST(RowWalk, FindsThePixelsOfAStridedConvolution) {
+  for (const char* text : {"n2c3h9w8_k4r1s1u2", "n3c5h2w3_k4r1s1u2", "n4c2h1w1_k4r1s1u2", "n2c2h3w2_k4r1s1u2"}) {
+    const ConvProblem problem = ConvProblem::parse(text);
+    for_taps(problem, [&](std::int64_t out, std::int64_t in, int /*tap*/) {
+      EXPECT_EQ(simd::row_offset(RowWalk::strided(problem), out), in * problem.c) << text << " row " << out;
+    });
+  }
+}
+
 TEST_P(SimdProducts, RowProductsMatchDoubleLoops) {
   const struct {
     std::int64_t rows;
@@ -370,7 +379,8 @@ TEST(MatrixUnit, RowProductsMatchDoubleLoops) {
 
 TEST(MatrixUnit, ReadsThePixelsOfAStridedConvolution) {
   if (matrix_unit() == nullptr) GTEST_SKIP() << "this processor has no matrix unit (AMX)";
-  for (const char* text : {"n2c32h9w8_k48r1s1u2", "n3c48h15w15_k16r1s1u2", "n1c512h7w5_k544r1s1u3"}) {
+  for (const char* text :
+       {"n2c32h9w8_k48r1s1u2", "n3c48h15w15_k16r1s1u2", "n1c512h7w5_k544r1s1u3", "n40c32h2w3_k16r1s1u2"}) {
     const ConvProblem problem = ConvProblem::parse(text);
     expect_exact({problem.output_size() / problem.k, problem.c, problem.k, RowWalk::strided(problem)},
                  integer_rows(problem.input_size()));
@@ -435,7 +445,8 @@ TEST(MatrixUnit, FilterProductsMatchDoubleLoopsForAnyNumberOfShards) {
 
 TEST(MatrixUnit, FilterProductsOfStridedConvolutions) {
   if (matrix_unit() == nullptr) GTEST_SKIP() << "this processor has no matrix unit (AMX)";
-  for (const char* text : {"n2c32h9w8_k48r1s1u2", "n3c8h45w45_k64r1s1u2", "n1c40h7w5_k16r1s1u3"}) {
+  for (const char* text :
+       {"n2c32h9w8_k48r1s1u2", "n3c8h45w45_k64r1s1u2", "n1c40h7w5_k16r1s1u3", "n40c32h2w3_k16r1s1u2"}) {
     const ConvProblem problem = ConvProblem::parse(text);
     const RowWalk walk = RowWalk::strided(problem);
     const Array x = integer_rows(problem.input_size());

@@ -76,7 +76,7 @@ THAW_SIMD_INLINE void find_rows(const UnitSide& side, std::int64_t first, int co
   const int across = walk.windows != nullptr ? out_width(*walk.windows) : static_cast<int>(walk.q);
   const int down = walk.windows != nullptr ? out_height(*walk.windows) : static_cast<int>(walk.p);
   OutputPixel pixel = {};
-  if (walk.p != 1 || walk.windows != nullptr) pixel = OutputPixel::at(first, down, across);
+  if (!is_even(walk)) pixel = OutputPixel::at(first, down, across);
   for (int i = 0; i < unit_rows; ++i) {
     if (i >= count) {
       rows.row[i] = nullptr;
@@ -84,7 +84,7 @@ THAW_SIMD_INLINE void find_rows(const UnitSide& side, std::int64_t first, int co
       gather_window(*walk.windows, side.from, pixel, rows.windows[i]);
       rows.row[i] = rows.windows[i];
       pixel.advance();
-    } else if (walk.p != 1) {
+    } else if (!is_even(walk)) {
       rows.row[i] = side.from + pixel.n * walk.image + pixel.p * walk.line + pixel.q * walk.step;
       pixel.advance();
     } else {
@@ -259,7 +259,7 @@ THAW_SIMD_INLINE UnitFilter unit_filter(const FilterProduct& product, void* scra
 
 /// The rows of a side that follow, asked for in `times` turns, where they lie together.
 THAW_SIMD_INLINE Ahead<false> ahead_of(const UnitSide& side, std::int64_t row, std::int64_t times) {
-  if (side.walk.windows != nullptr || side.walk.p != 1) return {};
+  if (!is_even(side.walk)) return {};
   const std::int64_t lines = ceil_div(std::int64_t{unit_chunk} * side.columns, std::int64_t{32} * times);
   return {as<char>(side.from + row * side.walk.step), 64, static_cast<int>(lines)};
 }

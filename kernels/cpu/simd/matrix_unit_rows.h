@@ -91,7 +91,7 @@ THAW_SIMD_INLINE void finish_block(const RowProduct& product, const RowBlock& bl
 THAW_SIMD_INLINE RowBlock block_at(const RowProduct& product, std::int64_t first, Half* scratch) {
   const int rows = static_cast<int>(least<std::int64_t>(unit_rows, product.rows - first));
   const auto* a = as<Half>(product.a);
-  if (rows == unit_rows && product.walk.p == 1) {
+  if (rows == unit_rows && is_even(product.walk)) {
     return {a + first * product.walk.step, product.walk.step, first, rows};
   }
   const auto row_bytes = static_cast<std::size_t>(product.depth) * sizeof(Half);
@@ -131,7 +131,7 @@ void multiply_rows(const RowProduct& product, std::int64_t row, std::int64_t end
       blocks[count] = block_at(product, first, scratch + std::int64_t{count} * unit_rows * product.depth);
     }
     Fetches fetches;
-    if (product.walk.p == 1) {
+    if (is_even(product.walk)) {
       fetches.a = {as<char>(as<Half>(product.a) + following * product.walk.step), 64, lines(product.depth, steps)};
     }
     if (group == 1) {

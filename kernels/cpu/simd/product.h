@@ -107,9 +107,12 @@ constexpr int ahead_columns = 640;
 
 THAW_SIMD_INLINE int round_up(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
 
-/// Offset of row i in elements.
+/// Whether all rows are `walk.step` apart, from image to image too.
+THAW_SIMD_INLINE bool is_even(const RowWalk& walk) { return walk.image == 0 && walk.windows == nullptr; }
+
+/// Offset of row i in elements; not of windows.
 THAW_SIMD_INLINE std::int64_t row_offset(const RowWalk& walk, std::int64_t i) {
-  if (walk.p == 1) return i * walk.step;
+  if (is_even(walk)) return i * walk.step;
   const std::int64_t line = i / walk.q;
   return (line / walk.p) * walk.image + (line % walk.p) * walk.line + (i % walk.q) * walk.step;
 }

@@ -188,7 +188,7 @@ void unpack(const T* from, std::int64_t count, float* to) {
 
 THAW_SIMD_INLINE bool is_narrow(const FilterProduct& product) {
   return product.c + product.k <= narrow_columns &&
-         (product.walk.windows != nullptr || (product.walk.p == 1 && product.walk.step == product.c));
+         (product.walk.windows != nullptr || (is_even(product.walk) && product.walk.step == product.c));
 }
 
 /// Rows [row, row + n). Narrow rows are only made floats and used as they lie: what a tile reads beyond its columns
@@ -236,7 +236,7 @@ void filter_shard(const FilterProduct& product, std::size_t shard, void* scratch
     const int n = static_cast<int>(least(rows.step, rows.end - row));
     const FilterBlock block = load_block<Rows, T>(product, row, n, scratch);
     // The rows of the next block, where they fit L2 beside this one and lie together.
-    const bool fits = product.c + product.k <= ahead_columns && product.walk.p == 1;
+    const bool fits = product.c + product.k <= ahead_columns && is_even(product.walk);
     const std::int64_t next = fits ? least(rows.step, rows.end - row - n) * static_cast<std::int64_t>(sizeof(T)) : 0;
     const Ahead x_ahead(as<T>(product.x) + (row + n) * product.c, next * product.c, tiles);
     const Ahead dy_ahead(as<T>(product.dy) + (row + n) * product.k, next * product.k, tiles);
@@ -260,7 +260,7 @@ THAW_SIMD_INLINE std::int64_t filter_cost(int c, int k) {
 
 /// Whether dw^T = x^T dy is the faster product.
 THAW_SIMD_INLINE bool is_better_turned(const FilterProduct& product) {
-  if (product.dbias != nullptr || product.walk.p != 1 || product.walk.step != product.c) return false;
+  if (product.dbias != nullptr || !is_even(product.walk) || product.walk.step != product.c) return false;
   const bool is_wide = product.c >= 64 && product.c < product.k;
   return is_wide || 11 * filter_cost(product.k, product.c) < 10 * filter_cost(product.c, product.k);
 }
