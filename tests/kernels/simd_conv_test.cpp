@@ -1,4 +1,4 @@
-#include "tests/kernels/simd_support.h"
+#include "tests/kernels/product_support.h"
 
 namespace thaw::simd_test {
 namespace {
@@ -47,23 +47,6 @@ std::vector<ConvProblem> depthwise_problems(Dtype dtype) {
   return problems;
 }
 
-/// Calls f(tap, x index, y index) for every product of the convolution, indices without the channel.
-template <class F>
-void for_products(const ConvProblem& p, F f) {
-  for (int n = 0; n < p.n; ++n) {
-    for (int oh = 0; oh < p.p(); ++oh) {
-      for (int ow = 0; ow < p.q(); ++ow) {
-        for (int tap = 0; tap < p.r * p.s; ++tap) {
-          const int ih = oh * p.stride + tap / p.s - p.pad.top;
-          const int iw = ow * p.stride + tap % p.s - p.pad.left;
-          if (ih < 0 || ih >= p.h || iw < 0 || iw >= p.w) continue;
-          f(tap, ((std::int64_t{n} * p.h + ih) * p.w + iw) * p.c, ((std::int64_t{n} * p.p() + oh) * p.q() + ow) * p.c);
-        }
-      }
-    }
-  }
-}
-
 TEST_P(SimdWindows, DepthwiseForwardMatchesDoubleLoops) {
   for (ConvProblem p : depthwise_problems(dtype_)) {
     Array x = Array::random(dtype_, p.input_size(), 1);
@@ -80,9 +63,9 @@ TEST_P(SimdWindows, DepthwiseForwardMatchesDoubleLoops) {
         kernels_.depthwise_forward(p, {x.data(), w.data(), bias.data(), residual.data(), y.data()});
       });
       std::vector<double> expected(static_cast<std::size_t>(p.output_size()));
-      for_products(p, [&](int tap, std::int64_t in, std::int64_t out) {
+      for_taps(p, [&](std::int64_t out, std::int64_t in, int tap) {
         for (int i = 0; i < p.c; ++i) {
-          expected[static_cast<std::size_t>(out + i)] += x.at(in + i) * w.at(std::int64_t{tap} * p.c + i);
+          expected[static_cast<std::size_t>(out * p.c + i)] += x.at(in * p.c + i) * w.at(std::int64_t{tap} * p.c + i);
         }
       });
       for (std::int64_t i = 0; i < p.output_size(); ++i) {
@@ -114,11 +97,11 @@ TEST_P(SimdWindows, DepthwiseGradientsMatchDoubleLoops) {
     std::vector<double> want_dx(static_cast<std::size_t>(p.input_size()));
     std::vector<double> want_dw(static_cast<std::size_t>(p.filter_size()));
     std::vector<double> want_dbias(static_cast<std::size_t>(p.c));
-    for_products(p, [&](int tap, std::int64_t in, std::int64_t out) {
+    for_taps(p, [&](std::int64_t out, std::int64_t in, int tap) {
       for (int i = 0; i < p.c; ++i) {
         const std::int64_t at = std::int64_t{tap} * p.c + i;
-        want_dx[static_cast<std::size_t>(in + i)] += dy.at(out + i) * w.at(at);
-        want_dw[static_cast<std::size_t>(at)] += dy.at(out + i) * x.at(in + i);
+        want_dx[static_cast<std::size_t>(in * p.c + i)] += dy.at(out * p.c + i) * w.at(at);
+        want_dw[static_cast<std::size_t>(at)] += dy.at(out * p.c + i) * x.at(in * p.c + i);
       }
     });
     for (std::int64_t i = 0; i < p.output_size(); ++i) want_dbias[static_cast<std::size_t>(i % p.c)] += dy.at(i);
@@ -140,9 +123,9 @@ TEST_P(SimdWindows, DepthwiseSumsOfSmallIntegersAreExact) {
     Scratch scratch(depthwise_filter_scratch_bytes(p));
     kernels_.depthwise_backward_filter(p, x.data(), dy.data(), dw.f32(), nullptr, scratch.data());
     std::vector<double> expected(static_cast<std::size_t>(p.filter_size()));
-    for_products(p, [&](int tap, std::int64_t in, std::int64_t out) {
+    for_taps(p, [&](std::int64_t out, std::int64_t in, int tap) {
       for (int i = 0; i < p.c; ++i) {
-        expected[static_cast<std::size_t>(tap * p.c + i)] += x.at(in + i) * dy.at(out + i);
+        expected[static_cast<std::size_t>(tap * p.c + i)] += x.at(in * p.c + i) * dy.at(out * p.c + i);
       }
     });
     for (std::int64_t i = 0; i < dw.count(); ++i) ASSERT_EQ(dw.at(i), expected[static_cast<std::size_t>(i)]) << i;
